@@ -1,0 +1,1 @@
+"""The protocols, one frozen TOML file each; `speed/` holds the performance benchmarks."""

@@ -1,0 +1,76 @@
+"""The backbone interface: a clip to a feature vector and maps, and the clip it wants."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal, NamedTuple
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSpec:
+    """The clip a backbone is made for: which frames, how large, how normalised, and how many views at test time.
+
+    A *view* is what one forward pass takes: ``segments * frames`` frames of one crop. A protocol may override every
+    field but `mean` and `std`, which belong to the weights.
+    """
+
+    segments: int = 1  #: parts a view is sampled from (8 for TSM and TSN, 1 for 3D networks)
+    frames: int = 16  #: consecutive (strided) frames in each segment
+    stride: int = 1  #: distance in frames between two frames of a segment
+    sampling: Literal["uniform", "dense"] = "uniform"  #: over the whole video, or inside one `window`
+    window: int = 64  #: frames a dense view is drawn from
+    short_side: int = 256  #: pixels; a video is scaled to this short side once, when it is decoded
+    size: int = 224  #: pixels; side of the square a training crop is resized to
+    test_size: int = 224  #: pixels; side of the square crop at test time, cut from the short side
+    train_crop: Literal["random_resized", "multi_scale", "random", "centre"] = "random_resized"
+    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  #: of "multi_scale"
+    flip: float = 0.5  #: probability of a horizontal flip in training; 0 where left and right are different classes
+    test_clips: int = 1  #: temporal positions at test time
+    test_crops: Literal[1, 3] = 1  #: 1: centre; 3: along the longer side
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  #: of RGB in [0, 1]
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+
+    @property
+    def length(self) -> int:
+        """Frames in one view."""
+        return self.segments * self.frames
+
+    @property
+    def views(self) -> int:
+        """Views of one video at test time."""
+        return self.test_clips * self.test_crops
+
+
+class Features(NamedTuple):
+    """What a backbone makes of N clips."""
+
+    vector: Tensor  #: [N, D] pooled features, the input of a classifier
+    maps: Tensor  #: [N, C, T', H', W'] unpooled maps, for branches that train on them (DEAR's debiasing)
+
+
+class Backbone(nn.Module, ABC):
+    """A video network without classifier.
+
+    Settings are keyword arguments of the constructor, with defaults; a protocol sets them in its
+    ``[backbones.NAME.options]`` section.
+    """
+
+    name: ClassVar[str]
+    clip: ClipSpec  #: the clip its published recipe uses
+    dim: int  #: D, length of `Features.vector`
+    map_dim: int  #: C, channels of `Features.maps`
+
+    @abstractmethod
+    def forward(self, clips: Tensor) -> Features:
+        """Map normalised clips, float [N, 3, T, H, W] with T = ``clip.length``, to their features."""
+
+    def load_weights(self, path: str) -> None:
+        """Initialise from a file of pretrained weights.
+
+        Raises:
+            OsarbenchError: this backbone knows no such file, or keys or shapes do not fit; the message names them.
+        """
+        from osarbench.errors import OsarbenchError
+
+        raise OsarbenchError(f"The backbone '{self.name}' cannot load weights ({path}). Use --weights none.")

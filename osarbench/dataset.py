@@ -1,0 +1,87 @@
+"""The data set interface: which videos exist in which split. It knows no tensors."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from osarbench.errors import OsarbenchError, unknown_name
+
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v"})
+
+
+class Video(NamedTuple):
+    """One video as its data set lists it, whether or not its file is there."""
+
+    id: str  #: unique in its data set and stable for ever (tables are keyed by it): the path below the videos folder
+    label: str  #: a class name of the data set
+    group: str  #: clips cut from one source share it; unique across classes
+    start: float | None = None  #: seconds into the file at which the action starts; None: the file's start
+    end: float | None = None  #: seconds into the file at which it ends; None: the file's end
+
+
+class Dataset(ABC):
+    """A data set on disk, or one that makes itself.
+
+    A subclass sets the class attributes and lists its videos. Settings are keyword arguments of its constructor, with
+    defaults; a protocol sets them in its ``[data.NAME]`` section.
+
+    Args:
+        root: the folder that holds the data set (``videos/``, ``annotations/`` ...). It need not exist yet.
+    """
+
+    name: ClassVar[str]
+    #: Where the files come from and how the folder must look; printed when something is missing.
+    layout: ClassVar[str]
+    #: Split name -> number of videos in the official lists; empty where the data set has no official lists.
+    official_counts: ClassVar[Mapping[str, int]] = {}
+    #: True if `prepare` makes the files, so that no folder has to be given.
+    embedded: ClassVar[bool] = False
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    @property
+    @abstractmethod
+    def classes(self) -> Sequence[str]:
+        """The class names, in the data set's official order."""
+
+    @property
+    @abstractmethod
+    def splits(self) -> Sequence[str]:
+        """The names that `videos` takes."""
+
+    @abstractmethod
+    def videos(self, split: str) -> list[Video]:
+        """Return the videos listed in a split, in a fixed order, whether or not their files are there.
+
+        Raises:
+            OsarbenchError: there is no such split, or its list file is missing or malformed.
+        """
+
+    @property
+    def videos_folder(self) -> Path:
+        """The folder below which every video file lies."""
+        return self.root / "videos"
+
+    def path(self, video: Video) -> Path:
+        """Return where the file of a video lies."""
+        return self.videos_folder / video.id
+
+    def prepare(self) -> None:
+        """Make the files, for a data set that makes itself (`embedded`); elsewhere only check that the root is there.
+
+        Raises:
+            OsarbenchError: the root is not there; the message says what to put where.
+        """
+        if not self.root.is_dir():
+            raise OsarbenchError(
+                f"The data set '{self.name}' is not at {self.root}: there is no such folder.\n{self.layout}\n"
+                "Say where your data sets lie with --data DIR (the folder that contains "
+                f"'{self.root.name}/'), with OSARBENCH_DATA, or in the config file."
+            )
+
+    def check_split(self, split: str) -> None:
+        """Raise an `OsarbenchError` that names the nearest split if there is none of this name."""
+        if split not in self.splits:
+            raise unknown_name(f"split of data set '{self.name}'", split, self.splits)

@@ -1,0 +1,28 @@
+"""What a user can mend: one exception class, and the nearest right name for a wrong one."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class OsarbenchError(Exception):
+    """Something the user can mend. The command line prints its message, without a traceback, and exits with 1.
+
+    The message says what is so, what was probably meant, and what to do. Anything else that is raised is a bug in
+    osarbench or in a plugin, and keeps its traceback.
+    """
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> OsarbenchError:
+    """Return the error for a name that does not exist, with the nearest one that does.
+
+    >>> str(unknown_name("method", "deer", ["dear", "dnn"]))
+    "There is no method 'deer'. Did you mean 'dear'? There are: dear, dnn."
+    """
+    names = sorted(known)
+    return OsarbenchError(f"There is no {kind} '{name}'.{did_you_mean(name, names)} There are: {', '.join(names)}.")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the nearest of the known names, or nothing if none is near."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,1 @@
+"""The built-in plugins: one file one plugin, found by walking these three folders."""
