@@ -1,0 +1,200 @@
+"""What made a file: its identity beside it, atomic writes, reuse of what fits and refusal of what does not."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from osarbench import __version__
+from osarbench.errors import OsarbenchError
+
+Identity = Mapping[str, Any]
+
+
+def manifest_of(file: Path) -> Path:
+    """Return the manifest that stands beside a file."""
+    return file.with_name(f"{file.name}.manifest.json")
+
+
+def stands(file: Path, identity: Identity, *, redo: bool) -> bool:
+    """Say whether a file was made with this identity and is intact, so that it need not be made again.
+
+    A file without manifest was being written when a run was killed: it is made again. So is one that was damaged.
+
+    Raises:
+        OsarbenchError: the file was made with another identity and `redo` is false; the message names what differs.
+    """
+    manifest = _read(manifest_of(file))
+    if manifest is None or not file.is_file():
+        return False
+    differences = list(_differences(manifest["identity"], _plain(identity)))
+    if differences:
+        if redo:
+            return False
+        raise OsarbenchError(
+            f"{file} was made with other settings than this run has:\n"
+            + "".join(f"  {line}\n" for line in differences[:12])
+            + "Use --redo to make it anew, or --runs DIR to keep both."
+        )
+    return _intact(file, manifest)
+
+
+@contextmanager
+def making(file: Path, identity: Identity, **record: Any) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it becomes the file, with its manifest beside it.
+
+    Args:
+        file: the file to make; its folder is made if need be.
+        identity: what decides whether it may be reused later.
+        record: further facts (device, seconds ...) that are noted but not compared.
+    """
+    manifest_of(file).unlink(missing_ok=True)
+    with replacing(file) as temporary:
+        yield temporary
+        digest = sha256(temporary)
+    made = {
+        "identity": _plain(identity),
+        "sha256": digest,
+        "bytes": file.stat().st_size,
+        "modified_ns": file.stat().st_mtime_ns,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "osarbench": __version__,
+        "python": platform.python_version(),
+        "versions": versions(),
+        **_plain(record),
+    }
+    with replacing(manifest_of(file)) as temporary:
+        temporary.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; on success it is synced to disk and renamed over the file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=f".tmp{file.suffix}", dir=file.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.replace(file)
+    except OSError as error:
+        raise _no_space(file, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def only_one(folder: Path, what: str, say: Any = None) -> Iterator[None]:
+    """Hold a folder against other runs: a second run waits here, then finds the files of the first.
+
+    The lock is the operating system's, so a killed run leaves none behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if say is not None:
+            say(f"Another run is making {what}; waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def digest_of(file: Path) -> str:
+    """Return the sha256 that a file's manifest states (the file itself was checked by `stands` or just made)."""
+    manifest = _read(manifest_of(file))
+    return str(manifest["sha256"]) if manifest else sha256(file)
+
+
+def sha256(file: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def code_digest(files: Iterable[Path]) -> str:
+    """Return a short digest of source files, independent of line ends and of where they lie."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that numbers depend on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("av", "numpy", "timm", "torch", "torchvision")}
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of pieces that have been put together."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "identity" in manifest and "sha256" in manifest else None
+
+
+def _intact(file: Path, manifest: Mapping[str, Any]) -> bool:
+    """Compare the bytes, unless size and time say that nobody has touched them."""
+    stat = file.stat()
+    if stat.st_size != manifest["bytes"]:
+        return False
+    return stat.st_mtime_ns == manifest["modified_ns"] or sha256(file) == manifest["sha256"]
+
+
+def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(here, dict):
+        for name in sorted(there.keys() | here.keys()):
+            inner = f"{key}.{name}" if key else name
+            yield from _differences(there.get(name), here.get(name), inner)
+    elif there != here:
+        yield f"{key}: {_short(there)} there, {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, sort_keys=True, default=str))
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _no_space(file: Path, error: OSError) -> Exception:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OsarbenchError(
+            f"No space left while writing {file}. Free some space and run the same command again: "
+            "what is finished is kept and reused."
+        )
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return OsarbenchError(f"{file} cannot be written: {error.strerror}.")
+    return error

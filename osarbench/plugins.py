@@ -1,0 +1,175 @@
+"""Loading plugins: the built-in folder walk, entry points, single files; a clash of names is an error."""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import pluggy
+
+from osarbench import hookspecs
+from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
+
+if TYPE_CHECKING:
+    from osarbench.backbone import Backbone
+    from osarbench.dataset import Dataset
+    from osarbench.method import Method
+
+KINDS = ("datasets", "backbones", "methods")
+_SINGULAR = {"datasets": "data set", "backbones": "backbone", "methods": "method"}
+T = TypeVar("T")
+
+
+class Plugins(NamedTuple):
+    """Every plugin that was found, by kind and name."""
+
+    datasets: Mapping[str, "type[Dataset]"]
+    backbones: Mapping[str, "type[Backbone]"]
+    methods: Mapping[str, "type[Method]"]
+
+    def dataset(self, name: str) -> "type[Dataset]":
+        """Return a data set class; an unknown name is an `OsarbenchError` with the nearest one."""
+        return _get("data set", name, self.datasets)
+
+    def backbone(self, name: str) -> "type[Backbone]":
+        """Return a backbone class; an unknown name is an `OsarbenchError` with the nearest one."""
+        return _get("backbone", name, self.backbones)
+
+    def method(self, name: str) -> "type[Method]":
+        """Return a method class; an unknown name is an `OsarbenchError` with the nearest one."""
+        return _get("method", name, self.methods)
+
+
+def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
+    """Import and collect the plugins of the given kinds, with a plugin manager of its own.
+
+    Args:
+        kinds: of "datasets", "backbones", "methods"; data sets alone load without torch.
+        files: uninstalled plugin files to load as well.
+
+    Raises:
+        OsarbenchError: two plugins share a name, a hook is misspelt, or a class has no name.
+    """
+    manager = pluggy.PluginManager("osarbench")
+    manager.add_hookspecs(hookspecs)
+    for name in builtin_modules(kinds):
+        manager.register(importlib.import_module(name), name)
+    for entry in installed():
+        manager.register(_import_entry(entry), f"{entry.name} ({entry.value})")
+    for file in files:
+        manager.register(_import_file(file), str(file))
+    _check_hooks(manager)
+    return Plugins(**{kind: _collect(manager, kind) if kind in kinds else {} for kind in KINDS})
+
+
+def builtin_modules(kinds: Sequence[str] = KINDS) -> Iterator[str]:
+    """Yield the import names of the built-in plugin files; a leading underscore marks a helper, not a plugin."""
+    for kind in kinds:
+        for file in sorted(builtin_folder().joinpath(kind).glob("[!_]*.py")):
+            yield f"osarbench_plugins.{kind}.{file.stem}"
+
+
+def builtin_folder() -> Path:
+    """Return the folder of the built-in plugins without importing any."""
+    spec = importlib.util.find_spec("osarbench_plugins")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def installed() -> list[EntryPoint]:
+    """Return the entry points of other packages, in a fixed order."""
+    return sorted(entry_points(group="osarbench"), key=lambda entry: (entry.name, entry.value))
+
+
+def code_files(plugin: type) -> list[Path]:
+    """Return the source files a plugin class is made of: its module and what that imports from its own package."""
+    found: dict[str, Path] = {}
+    todo = [cls.__module__ for cls in plugin.__mro__]
+    while todo:
+        name = todo.pop()
+        module = sys.modules.get(name)
+        file = getattr(module, "__file__", None)
+        if name in found or file is None or not _same_package(name, plugin.__module__):
+            continue
+        found[name] = Path(file)
+        for value in vars(module).values():
+            owner = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+            if isinstance(owner, str):
+                todo.append(owner)
+    return [found[name] for name in sorted(found)]
+
+
+def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> None:
+    """Raise an `OsarbenchError` for a setting that the plugin's constructor does not take, with the nearest one."""
+    taken = [p.name for p in inspect.signature(plugin).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for key in settings:
+        if key not in taken:
+            raise OsarbenchError(
+                f"{where}: the {kind} '{getattr(plugin, 'name', plugin.__name__)}' has no setting '{key}'."
+                f"{did_you_mean(key, taken)} It has: {', '.join(taken) or 'none'}."
+            )
+
+
+def _get(kind: str, name: str, known: Mapping[str, T]) -> T:
+    if name not in known:
+        raise unknown_name(kind, name, known)
+    return known[name]
+
+
+def _same_package(name: str, plugin_module: str) -> bool:
+    top = plugin_module.split(".")[0]
+    return name == plugin_module or (top != "__main__" and name.split(".")[0] == top)
+
+
+def _import_entry(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except Exception as error:
+        package = entry.dist.name if entry.dist else "?"
+        error.add_note(f"osarbench: raised while loading the plugin '{entry.name}' of the package '{package}'")
+        raise
+
+
+def _import_file(file: Path) -> ModuleType:
+    if not file.is_file():
+        raise OsarbenchError(f"There is no plugin file {file}.")
+    name = f"osarbench_plugin_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise OsarbenchError(f"{file} is not a Python file; a plugin file ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        error.add_note(f"osarbench: raised while loading the plugin file {file}")
+        raise
+    return module
+
+
+def _check_hooks(manager: pluggy.PluginManager) -> None:
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise OsarbenchError(f"A plugin implements a hook that osarbench does not have: {error}") from error
+
+
+def _collect(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for classes in reversed(getattr(manager.hook, f"osarbench_{kind}")()):
+        for cls in classes:
+            name = getattr(cls, "name", None)
+            label = f"{cls.__module__}.{cls.__qualname__}"
+            if not isinstance(name, str) or not name:
+                raise OsarbenchError(f"The {_SINGULAR[kind]} {label} has no name. Give the class a `name = '...'`.")
+            if name in found and found[name] is not cls:
+                other = f"{found[name].__module__}.{found[name].__qualname__}"
+                raise OsarbenchError(f"Two plugins offer a {_SINGULAR[kind]} named '{name}': {other} and {label}.")
+            found[name] = cls
+    return dict(sorted(found.items()))

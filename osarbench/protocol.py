@@ -1,0 +1,210 @@
+"""Protocols are data: one frozen TOML file each, strictly read, hashed."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from osarbench.backbone import ClipSpec
+from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.protocol_files import find_protocol
+
+_STRICT = ConfigDict(extra="forbid")
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Known:
+    """``[known]``: the actions that are trained on."""
+
+    dataset: str
+    train: tuple[str, ...]  #: splits
+    test: tuple[str, ...]
+    folder: str | None = None  #: of the data set below the data folder, if not its name
+    classes: tuple[str, ...] = ()  #: a subset, in this order; empty: all of the data set's classes
+    calibration: Share = 0.1  #: share of each class's training videos held out, whole groups, for the threshold
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Unknown:
+    """``[[unknown]]``: actions never seen in training."""
+
+    dataset: str
+    splits: tuple[str, ...]
+    folder: str | None = None
+    classes: tuple[str, ...] = ()  #: a subset; empty: all classes of the splits
+    exclude: Mapping[str, str] = Field(default_factory=dict)  #: class -> why it is not unknown
+    contested: Mapping[str, str] = Field(default_factory=dict)  #: class -> why results are also given without it
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Training:
+    """``[training]``: the recipe."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    momentum: Share = 0.9  #: of sgd
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    decay_norms_and_biases: bool = True  #: False: no weight decay on parameters of one dimension
+    rates: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor on the rate
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    milestones: tuple[int, ...] = ()  #: of "step": epochs at which the rate is divided by ten
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  #: linear, per step
+    clip_norm: Positive | None = None  #: L2 norm to which gradients are clipped
+    frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
+    freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Threshold:
+    """``[threshold]``: where thresholded numbers take their threshold from."""
+
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.95  #: share of known videos it accepts where it is chosen
+    source: Literal["calibration", "train"] = "calibration"
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Openness:
+    """``[openness]``: the random choices of unknown classes in the openness curve."""
+
+    draws: Count = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class BackboneSection:
+    """``[backbones.NAME]``: what this protocol changes for one backbone."""
+
+    options: Mapping[str, Any] = Field(default_factory=dict)  #: keyword arguments of its constructor
+    clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of its `ClipSpec`
+    training: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `Training`
+    weights: str | None = None  #: file name of the weights it starts from
+    weights_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Sections:
+    """What a protocol file holds."""
+
+    title: str  #: one line, shown by `osarbench list`
+    known: Known
+    unknown: tuple[Unknown, ...]
+    training: Training
+    data: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  #: data set -> settings of its constructor
+    clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `ClipSpec`, for every backbone
+    backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
+    threshold: Threshold = Threshold()
+    openness: Openness = Openness()
+    middle_frames: Count | None = None  #: only this many frames around the middle of a video are used
+    complete: bool = True  #: False: a partial copy of the data sets will do
+    max_unreadable: Share = 0.01  #: share of unreadable videos above which a run stops
+
+
+class Recipe(NamedTuple):
+    """What a protocol says about one backbone, overrides resolved."""
+
+    options: Mapping[str, Any]
+    clips: Mapping[str, Any]
+    training: Training
+    weights: str | None
+    weights_sha256: str | None
+
+
+class Protocol(NamedTuple):
+    """A protocol that was read from a file."""
+
+    name: str  #: the file's stem
+    sha256: str  #: of the file's bytes
+    file: Path
+    sections: Sections
+
+    def recipe(self, backbone: str) -> Recipe:
+        """Return clips, training and constructor options for one backbone."""
+        section = self.sections.backbones.get(backbone, BackboneSection())
+        training = asdict(self.sections.training) | section.training
+        return Recipe(
+            options=section.options,
+            clips={**self.sections.clips, **section.clips},
+            training=_build(Training, training, f"{self.file}: [backbones.{backbone}.training]"),
+            weights=section.weights,
+            weights_sha256=section.weights_sha256,
+        )
+
+
+def read(name: str) -> Protocol:
+    """Read a protocol by name, or by path if it ends in .toml.
+
+    Raises:
+        OsarbenchError: no such protocol, not TOML, an unknown, missing or wrong key (with the nearest right one), or
+            a class that is known and unknown at once.
+    """
+    file = find_protocol(name)
+    raw = file.read_bytes()
+    try:
+        content = tomllib.loads(raw.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
+    sections: Sections = _build(Sections, content, str(file))
+    protocol = Protocol(file.stem, hashlib.sha256(raw).hexdigest(), file, sections)
+    for backbone in ("", *sections.backbones):
+        clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
+    _check_classes(sections, file)
+    return protocol
+
+
+def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> ClipSpec:
+    """Return a backbone's clip specification with a protocol's overrides, checked.
+
+    Raises:
+        OsarbenchError: an unknown key, or a wrong value.
+    """
+    known = [field.name for field in fields(ClipSpec)]
+    for key in overrides:
+        if key not in known:
+            raise OsarbenchError(f"{where}: [clips] has no key '{key}'.{did_you_mean(key, known)}")
+    merged = asdict(default) | dict(overrides)
+    checked = _build(ClipSpec, merged, f"{where}: [clips]")
+    return replace(default, **{field: getattr(checked, field) for field in known})
+
+
+def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        *section, key = problem["loc"]
+        place = "".join(f"[{'.'.join(str(part) for part in section)}] " if section else "")
+        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            hint = did_you_mean(str(key), _keys(kind, section))
+            raise OsarbenchError(f"{where}: {place}has no key '{key}'.{hint}") from error
+        if problem["type"] in ("missing", "missing_argument"):
+            raise OsarbenchError(f"{where}: {place}needs a key '{key}'.") from error
+        raise OsarbenchError(
+            f"{where}: {place}{key} = {problem['input']!r} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+        ) from error
+
+
+def _keys(kind: type, section: list[Any]) -> list[str]:
+    """Return the keys that a section may have, following the path of a validation error."""
+    if section and is_dataclass(kind):
+        inner = {"known": Known, "unknown": Unknown, "training": Training, "threshold": Threshold,
+                 "openness": Openness, "backbones": BackboneSection}.get(section[0])  # fmt: skip
+        kind = inner or kind
+    return [field.name for field in fields(kind)]
+
+
+def _check_classes(sections: Sections, file: Path) -> None:
+    for unknown in sections.unknown:
+        both = sorted(set(unknown.exclude) & set(unknown.contested))
+        if both:
+            raise OsarbenchError(f"{file}: {', '.join(both)} cannot be both excluded and contested.")

@@ -1,0 +1,15 @@
+"""What tests share: the folder of real clips, weights and reference values."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The shared/ folder beside the project (or $OSARBENCH_SHARED); tests that need it skip where it is absent."""
+    folder = Path(os.environ.get("OSARBENCH_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the real clips and reference values of {folder} (set OSARBENCH_SHARED)")
+    return folder
