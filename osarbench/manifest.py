@@ -127,6 +127,11 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def text_digest(value: Any) -> str:
+    """Return a short digest of plain values, for a folder's name."""
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:8]
+
+
 def code_digest(files: Iterable[Path]) -> str:
     """Return a short digest of source files, independent of line ends and of where they lie."""
     digest = hashlib.sha256()

@@ -1,0 +1,5 @@
+"""``python -m osarbench``."""
+
+from osarbench.cli import main
+
+main()

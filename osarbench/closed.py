@@ -1,0 +1,83 @@
+"""Closed-set metrics of the known test videos, and the confusion matrix with its unknown row and column.
+
+Labels and predictions are integers 0..K-1. None where there is nothing to count.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+
+
+def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float | None:
+    """Return the share of known videos whose predicted class is right, none rejected (closed top-1).
+
+    >>> accuracy([0, 1, 1, 2], [0, 1, 0, 2])
+    0.75
+    """
+    right = np.asarray(labels) == np.asarray(predicted)
+    return float(right.mean()) if right.size else None
+
+
+def top_k_accuracy(probabilities: npt.ArrayLike, labels: npt.ArrayLike, k: int = 5) -> float | None:
+    """Return the share of videos whose label is among the k classes of highest probability [N, K].
+
+    Equal probabilities go to the lower class number, so that k = 1 is the accuracy of the argmax. None where there are
+    fewer than k classes.
+
+    >>> top_k_accuracy([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2], k=2)
+    0.5
+    """
+    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
+    if not labels.size or probabilities.shape[1] < k:
+        return None
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]  # [N, k]
+    return float((best == labels[:, None]).any(axis=1).mean())
+
+
+def class_recalls(labels: npt.ArrayLike, right: npt.ArrayLike, classes: int) -> npt.NDArray[np.float64]:
+    """Return the share of ``right`` among the videos of each class, [K]; NaN for a class without videos.
+
+    >>> class_recalls([0, 1, 1], [True, True, False], classes=3).tolist()
+    [1.0, 0.5, nan]
+    """
+    labels = np.asarray(labels, np.int64)
+    support = np.bincount(labels, minlength=classes)
+    hits = np.bincount(labels, weights=np.asarray(right, np.float64), minlength=classes)
+    return np.divide(hits, support, out=np.full(classes, np.nan), where=support > 0)
+
+
+def mean_class_accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float | None:
+    """Return the mean over the classes that have videos of the share classified rightly (balanced over classes).
+
+    Source: MMAction2 ``mean_class_accuracy``, which counts a class without videos as 0; here it is left out.
+
+    >>> mean_class_accuracy([0, 1, 1, 2], [0, 1, 0, 2])
+    0.8333333333333334
+    """
+    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
+    if not labels.size:
+        return None
+    recalls = class_recalls(labels, labels == predicted, int(labels.max()) + 1)
+    return float(np.nanmean(recalls))
+
+
+def confusion_matrix(
+    *,
+    known_labels: npt.ArrayLike,
+    known_predicted: npt.ArrayLike,
+    unknown_predicted: npt.ArrayLike,
+    classes: int,
+) -> IntArray:
+    """Return counts [K + 1, K + 1]: row = true class, column = decision; the last row and column are "unknown".
+
+    A prediction of K is a rejection.
+
+    >>> confusion_matrix(known_labels=[0, 1], known_predicted=[0, 2], unknown_predicted=[2, 1], classes=2).tolist()
+    [[1, 0, 0], [0, 0, 1], [0, 1, 1]]
+    """
+    unknown_predicted = np.asarray(unknown_predicted, np.int64)
+    rows = np.concatenate([np.asarray(known_labels, np.int64), np.full(len(unknown_predicted), classes)])
+    columns = np.concatenate([np.asarray(known_predicted, np.int64), unknown_predicted])
+    side = classes + 1
+    return np.bincount(rows * side + columns, minlength=side * side).reshape(side, side)

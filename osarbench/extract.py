@@ -1,0 +1,83 @@
+"""Stage 4: the features of every view of every video, in pieces that survive a killed run."""
+
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from osarbench import console, manifest
+from osarbench import network as networks
+from osarbench.clips import Loading, ViewClips, view_loader
+from osarbench.network import Network
+
+PIECE = 256  # videos; what a killed run loses at most
+
+
+def extract(
+    fabric: Fabric,
+    network: Network,
+    clips: ViewClips,
+    loading: Loading,
+    *,
+    batch: int,
+    file: Path,
+    identity: manifest.Identity,
+) -> None:
+    """Write float32 features [videos, views, D], in the order of the clips, with their manifest.
+
+    Pieces lie in a folder named by the identity until they are put together; the processes of a distributed run deal
+    them out, so no video is repeated to fill a batch.
+    """
+    network.eval()
+    networks.channels_last(network)
+    module = fabric.setup_module(network)
+    module.mark_forward_method("vectors")
+    digest = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    folder = file.with_name(f".{file.stem}.{digest}")
+    begins = range(0, len(clips), PIECE)
+    pieces = [folder / f"{begin:08d}.npy" for begin in begins]
+    mine = [(begin, piece) for begin, piece in zip(begins, pieces, strict=True) if not piece.is_file()]
+    mine = mine[fabric.global_rank :: fabric.world_size]
+    videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
+    with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
+        for begin, piece in mine:
+            part = ViewClips(clips.store, clips.rows[begin : begin + PIECE], clips.spec)
+            features = _features(fabric, module, part, loading, batch)
+            with manifest.replacing(piece) as temporary:
+                np.save(temporary, features)
+            progress.update(len(part))
+    fabric.barrier()
+    if fabric.is_global_zero:
+        with manifest.making(file, identity, device=str(fabric.device)) as temporary:
+            _join(pieces, temporary, len(clips))
+        manifest.discard(folder)
+        console.say(f"extract: {file.stem} of {len(clips)} videos")
+    fabric.barrier()
+
+
+def _features(fabric: Fabric, module: torch.nn.Module, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
+    """Return features [videos, views, D] of a piece."""
+    loader = fabric.setup_dataloaders(
+        view_loader(clips, max(1, batch // clips.spec.views), loading), use_distributed_sampler=False
+    )
+    found = []
+    with torch.inference_mode():
+        for views in loader:  # [N, V, 3, T, S, S]
+            vectors = module.vectors(views.flatten(0, 1))  # [N * V, D]
+            found.append(vectors.unflatten(0, views.shape[:2]).cpu().numpy())
+    return np.concatenate(found)
+
+
+def _join(pieces: list[Path], file: Path, videos: int) -> None:
+    """Put the pieces together without holding them all in memory."""
+    first = np.load(pieces[0], mmap_mode="r")
+    shape = (videos, *first.shape[1:])
+    with file.open("wb") as opened:
+        np.lib.format.write_array_header_1_0(  # type: ignore[no-untyped-call]
+            opened, {"descr": "<f4", "fortran_order": False, "shape": shape}
+        )
+        for piece in pieces:
+            opened.write(np.ascontiguousarray(np.load(piece), dtype="<f4").data)

@@ -1,0 +1,55 @@
+"""Optimiser and learning-rate schedule of a recipe."""
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from osarbench.errors import OsarbenchError
+from osarbench.protocol import Training
+
+
+def make_optimizer(network: nn.Module, recipe: Training) -> torch.optim.Optimizer:
+    """Return the optimiser; each parameter group carries its factor on the rate as ``rate``.
+
+    Raises:
+        OsarbenchError: a prefix in ``rates`` fits no parameter.
+    """
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    unused = set(recipe.rates)
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            fitting = [prefix for prefix in recipe.rates if name.startswith(prefix)]
+            unused -= set(fitting)
+            rate = recipe.rates[max(fitting, key=len)] if fitting else 1.0
+            decays = recipe.decay_norms_and_biases or parameter.dim() > 1
+            groups[rate, recipe.weight_decay if decays else 0.0].append(parameter)
+    if unused:
+        raise OsarbenchError(
+            f"[training.rates] no trained parameter starts with '{sorted(unused)[0]}'; names start with 'backbone.' or 'head.'."
+        )
+    parameters: list[dict[str, Any]] = [
+        {"params": members, "lr": recipe.learning_rate * rate, "weight_decay": decay, "rate": rate}
+        for (rate, decay), members in groups.items()
+    ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate)
+    return torch.optim.SGD(parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov)
+
+
+def rate_factor(recipe: Training, epochs_done: float) -> float:
+    """Return the factor on the learning rate after so many (fractional) epochs.
+
+    Linear warm-up from 0, times a constant, steps of 0.1 at the milestones, or half a cosine down to 0 at the end.
+
+    >>> rate_factor(Training(epochs=50, batch_size=8, learning_rate=1e-3, schedule="step", milestones=(20, 40)), 20.0)
+    0.1
+    """
+    warmup = min(1.0, epochs_done / recipe.warmup_epochs) if recipe.warmup_epochs else 1.0
+    if recipe.schedule == "step":
+        return warmup * float(0.1 ** sum(epochs_done >= milestone for milestone in recipe.milestones))
+    if recipe.schedule == "cosine":
+        return warmup * 0.5 * (1 + math.cos(math.pi * min(1.0, epochs_done / recipe.epochs)))
+    return warmup

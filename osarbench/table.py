@@ -1,0 +1,166 @@
+"""The scores table: one row a video. It decides everything after it, so it is checked before it is believed."""
+
+import gzip
+import io
+import zlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from osarbench.errors import OsarbenchError, did_you_mean
+
+TEXT_COLUMNS = ("video", "role", "source", "label", "predicted")
+NUMBER_COLUMNS = ("confidence", "uncertainty")
+#: ``source`` is the data set and split of a row ("motion/test_swapped"); ``label`` and ``predicted`` are class names;
+#: ``confidence`` may be empty where a method gave none.
+COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
+#: ``train`` rows are optional; they are there when a protocol takes its threshold from training videos.
+ROLES = ("train", "calibration", "known", "unknown")
+#: Rounding that a softmax averaged in float32 may carry beyond [0, 1].
+CONFIDENCE_SLACK = 1e-5
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return the scores table in a ``.csv`` or ``.csv.gz`` file, its numbers as float64; `validate` is yours to call.
+
+    Raises:
+        OsarbenchError: the file is not there, is empty, is cut short, lacks a column or has text for a number.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise OsarbenchError(f"There is no scores table at {path}.")
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(NUMBER_COLUMNS, np.float64),
+            keep_default_na=False,  # a class may be called "None" or "NA"
+            na_values={column: ["", "nan", "NaN"] for column in NUMBER_COLUMNS},
+            float_precision="round_trip",
+        )
+    except pd.errors.EmptyDataError as error:
+        raise OsarbenchError(f"The scores table {path} is empty.") from error
+    except (ValueError, EOFError, OSError, zlib.error) as error:  # ParserError and UnicodeDecodeError are ValueErrors
+        raise OsarbenchError(f"The scores table {path} cannot be read: {error}.") from error
+    _check_columns(table, str(path))
+    return table
+
+
+def write(table: pd.DataFrame, path: Path) -> None:
+    """Write a scores table to ``path``, compressed if it ends in ``.gz``; the same table gives the same bytes.
+
+    Numbers are written as the shortest text that reads back as the same float64, so float32 survives too. The write
+    is plain: give it a temporary path and rename it where a reader must never see half a file.
+    """
+    _check_columns(table, "The scores table")
+    exact = table.loc[:, list(COLUMNS)].astype(dict.fromkeys(NUMBER_COLUMNS, np.float64))
+    text = exact.to_csv(index=False, lineterminator="\n").encode()
+    if Path(path).suffix == ".gz":
+        buffer = io.BytesIO()
+        with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as stream:
+            stream.write(text)
+        text = buffer.getvalue()
+    Path(path).write_bytes(text)
+
+
+def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None) -> None:
+    """Raise an `OsarbenchError` that says what is wrong with a scores table; return nothing if it is sound.
+
+    Args:
+        known_classes: the classes that a protocol trains on. Without them, the labels of train, calibration and known
+            rows count as known, and any ``predicted`` is believed.
+    """
+    _check_columns(table, "The scores table")
+    if table.empty:
+        raise OsarbenchError("The scores table has no rows.")
+    _check_roles(table)
+    for column in TEXT_COLUMNS:
+        _refuse(table, (table[column].isna() | (table[column] == "")).to_numpy(), f"with no {column}")
+    _check_numbers(table)
+    _refuse(table, table.duplicated(["source", "video"]).to_numpy(), "that repeat a video of the same source")
+    _check_classes(table, known_classes)
+
+
+def _check_columns(table: pd.DataFrame, where: str) -> None:
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        there = [str(column) for column in table.columns]
+        guesses = [(name, did_you_mean(name, missing)) for name in there if name not in COLUMNS]
+        raise OsarbenchError(
+            f"{where} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has "
+            f"{', '.join(there) or 'none'}.{''.join(f' {name}:{guess}' for name, guess in guesses if guess)} "
+            f"A scores table has the columns {', '.join(COLUMNS)}."
+        )
+
+
+def _check_roles(table: pd.DataFrame) -> None:
+    for role in sorted({str(role) for role in table["role"].unique()} - set(ROLES)):
+        count = int((table["role"] == role).sum())
+        raise OsarbenchError(
+            f"{_rows(count)} of the scores table {_have(count)} the role '{role}'.{did_you_mean(role, ROLES)} "
+            f"The roles are: {', '.join(ROLES)}."
+        )
+    for role in ("known", "unknown"):
+        if not (table["role"] == role).any():
+            raise OsarbenchError(
+                f"The scores table has no row of the role '{role}', so nothing can be told apart. It must hold "
+                "known and unknown test videos."
+            )
+
+
+def _check_numbers(table: pd.DataFrame) -> None:
+    for column in NUMBER_COLUMNS:
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            raise OsarbenchError(f"The column '{column}' of the scores table holds text where numbers belong.")
+    uncertainty = table["uncertainty"].to_numpy(np.float64)
+    _refuse(table, np.isnan(uncertainty), "whose uncertainty is NaN")
+    _refuse(table, np.isinf(uncertainty), "whose uncertainty is infinite")
+    confidence = table["confidence"].to_numpy(np.float64)
+    outside = (confidence < -CONFIDENCE_SLACK) | (confidence > 1 + CONFIDENCE_SLACK)
+    _refuse(table, outside, "whose confidence is not a probability")
+
+
+def _check_classes(table: pd.DataFrame, known_classes: Sequence[str] | None) -> None:
+    unknown = (table["role"] == "unknown").to_numpy()
+    if known_classes is None:
+        known: Collection[str] = set(table.loc[~unknown, "label"])
+    else:
+        known = list(known_classes)
+        _refuse_names(table, ~unknown, "label", known, "are not unknown, yet their label is no known class")
+        _refuse_names(table, np.ones(len(table), bool), "predicted", known, "predict what is no known class")
+    shared = sorted(set(table.loc[unknown, "label"]) & set(known))
+    if shared:
+        count = int((unknown & table["label"].isin(shared).to_numpy()).sum())
+        raise OsarbenchError(
+            f"{_rows(count)} of the role 'unknown' {_have(count)} the label of a known class: {_some(shared)}. "
+            "Exclude these classes from the unknown ones, or rename them."
+        )
+
+
+def _refuse_names(table: pd.DataFrame, rows: np.ndarray, column: str, known: Collection[str], what: str) -> None:
+    wrong = rows & ~table[column].isin(list(known)).to_numpy()
+    if wrong.any():
+        names = sorted(set(table.loc[wrong, column]))
+        raise OsarbenchError(
+            f"{_rows(int(wrong.sum()))} of the scores table {what}: {_some(names)}.{did_you_mean(names[0], known)}"
+        )
+
+
+def _refuse(table: pd.DataFrame, wrong: np.ndarray, what: str) -> None:
+    if wrong.any():
+        count, videos = int(wrong.sum()), [str(video) for video in table.loc[wrong, "video"]]
+        raise OsarbenchError(f"The scores table has {_rows(count)} {what}: {_some(videos)}.")
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
+
+
+def _some(names: Sequence[str], limit: int = 3) -> str:
+    more = len(names) - limit
+    return ", ".join(f"'{name}'" for name in names[:limit]) + (f" and {more:,} more" if more > 0 else "")
