@@ -57,7 +57,9 @@ def _hooks(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
 
 def _class_name(cls: ast.ClassDef) -> str | None:
     for node in cls.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
         if any(isinstance(target, ast.Name) and target.id == "name" for target in targets):
             value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
             if isinstance(value, ast.Constant) and isinstance(value.value, str):

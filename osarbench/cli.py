@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. Heavy imports are inside the commands, so that help and lists answer at once."""
+"""The command line: parse, call, print. Heavy imports are in the commands, so that help and lists answer at once."""
 
 import os
 import sys
@@ -25,8 +25,9 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            error.message = f"There is no command '{args[0]}'.{did_you_mean(args[0], self.commands)}"
-            raise
+            raise click.UsageError(
+                f"There is no command '{args[0]}'.{did_you_mean(args[0], self.commands)}", ctx
+            ) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,10 +37,16 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]", help="Method; repeat for several.")
+@click.option(
+    "--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]", help="Method; repeat for several."
+)
 @click.option("--backbone", required=True, metavar="NAME", help="Video network.")
-@click.option("--protocol", default="motion", show_default=True, metavar="NAME|FILE.toml", help="What is known and unknown.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of weights, order, augmentation.")
+@click.option(
+    "--protocol", default="motion", show_default=True, metavar="NAME|FILE.toml", help="What is known and unknown."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of weights, order, augmentation."
+)
 @click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
 @click.option("--weights", metavar="FILE|DIR|none", help="Pretrained weights to start from.  [OSARBENCH_WEIGHTS]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
@@ -50,7 +57,9 @@ def cli() -> None:
 @click.option("--workers", type=click.IntRange(min=0), help="Loader processes.")
 @click.option("--store", type=click.Choice(["auto", "raw", "none"]), default="auto", show_default=True,
               help="Keep decoded frames, or decode each time.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, metavar="METHOD.KEY=VALUE", help="Setting of a method; repeat for several.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="METHOD.KEY=VALUE", help="Setting of a method; repeat for several."
+)
 @click.option("--plugin", "plugin_files", multiple=True, type=FILE, help="Uninstalled plugin file to load as well.")
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
@@ -64,7 +73,7 @@ def run(
     # policy is read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from osarbench import places
-    from osarbench.run import Request
+    from osarbench.bench import Request
     from osarbench.run import run as run_all
 
     found = places.find(data=data, cache=cache, weights=Path(weights) if weights not in (None, "none") else None)
@@ -106,7 +115,9 @@ def data() -> None:
 @click.option("--complete", is_flag=True, help="A missing video is a problem, too.")
 @click.option("--no-read", is_flag=True, help="Do not open the files.")
 @click.option("--json", "json_file", type=FILE, help="Write the full report to this file.")
-def check(name: str, root: Path | None, splits: Sequence[str], complete: bool, no_read: bool, json_file: Path | None) -> None:
+def check(
+    name: str, root: Path | None, splits: Sequence[str], complete: bool, no_read: bool, json_file: Path | None
+) -> None:
     """Compare the data set NAME in the folder ROOT with its lists; exits with 1 if a run would be wrong."""
     from osarbench import datacheck, places, plugins
 
@@ -181,9 +192,9 @@ def _print_entries(entries: "Sequence[Entry]") -> None:
 
 
 def _print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
-    from osarbench.report import rows
-
     from tabulate import tabulate
+
+    from osarbench.report import rows
 
     headers, lines = rows(results)
     click.echo(tabulate(lines, headers=headers, floatfmt=".2f", missingval="-"))

@@ -1,7 +1,7 @@
 """Clips for the network: which frames of which video, cropped, as torch data sets."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from osarbench.backbone import ClipSpec
-from osarbench.sampling import view_indices, train_indices
+from osarbench.sampling import train_indices, view_indices
 from osarbench.store import Store
-from osarbench.transforms import view_crops, train_clip
+from osarbench.transforms import train_clip, view_crops
 
 
 class Loading(NamedTuple):
@@ -21,7 +21,7 @@ class Loading(NamedTuple):
     pin: bool  #: page-locked memory, for a GPU
 
 
-class TrainClips(Dataset[tuple[Tensor, int]]):
+class TrainClips(Dataset[Any]):
     """One random, augmented clip a video: uint8 [3, T, size, size] and its label.
 
     An item is asked for as (epoch, place): its randomness comes from seed, epoch and place alone, so it is the same
@@ -54,7 +54,8 @@ class ViewClips(Dataset[Tensor]):
         frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
         crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
         split = crops.unflatten(2, wanted.shape)  # [crops, 3, clips, T, S, S]
-        return split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, 3, T, S, S]
+        views: Tensor = split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, 3, T, S, S]
+        return views
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -76,12 +77,12 @@ class EpochSampler(Sampler[tuple[int, int]]):
             yield self.epoch, int(place)
 
 
-def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[tuple[Tensor, Tensor]]:
+def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
     """Return batches of (clips uint8 [N, 3, T, S, S], labels int64 [N])."""
     return DataLoader(
         clips, batch_size=batch, sampler=sampler, num_workers=loading.workers, pin_memory=loading.pin,
         persistent_workers=loading.workers > 0, multiprocessing_context=_context(loading),
-    )  # type: ignore[return-value]  # fmt: skip
+    )  # fmt: skip
 
 
 def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Tensor]:

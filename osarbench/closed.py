@@ -44,7 +44,8 @@ def class_recalls(labels: npt.ArrayLike, right: npt.ArrayLike, classes: int) -> 
     labels = np.asarray(labels, np.int64)
     support = np.bincount(labels, minlength=classes)
     hits = np.bincount(labels, weights=np.asarray(right, np.float64), minlength=classes)
-    return np.divide(hits, support, out=np.full(classes, np.nan), where=support > 0)
+    recalls: npt.NDArray[np.float64] = np.divide(hits, support, out=np.full(classes, np.nan), where=support > 0)
+    return recalls
 
 
 def mean_class_accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float | None:

@@ -54,4 +54,6 @@ def figures(values: dict[str, Any]) -> str:
     >>> figures({"loss": 0.51234, "clips/s": 160.2})
     'loss 0.512  clips/s 160'
     """
-    return "  ".join(f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items())
+    return "  ".join(
+        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()
+    )

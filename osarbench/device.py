@@ -37,7 +37,10 @@ def make_fabric(device: str, devices: int, precision: str | None) -> Fabric:
     # Fabric advises on loader workers for big machines; Loading says what we want and why.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     fabric = Fabric(
-        accelerator=kind, devices=devices, strategy="ddp" if devices > 1 else "auto", precision=precision  # type: ignore[arg-type]
+        accelerator=kind,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
     return fabric

@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,9 +59,9 @@ def extract(
     fabric.barrier()
 
 
-def _features(fabric: Fabric, module: torch.nn.Module, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
+def _features(fabric: Fabric, module: Any, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
     """Return features [videos, views, D] of a piece."""
-    loader = fabric.setup_dataloaders(
+    loader: Any = fabric.setup_dataloaders(
         view_loader(clips, max(1, batch // clips.spec.views), loading), use_distributed_sampler=False
     )
     found = []
@@ -76,8 +77,6 @@ def _join(pieces: list[Path], file: Path, videos: int) -> None:
     first = np.load(pieces[0], mmap_mode="r")
     shape = (videos, *first.shape[1:])
     with file.open("wb") as opened:
-        np.lib.format.write_array_header_1_0(  # type: ignore[no-untyped-call]
-            opened, {"descr": "<f4", "fortran_order": False, "shape": shape}
-        )
+        np.lib.format.write_array_header_1_0(opened, {"descr": "<f4", "fortran_order": False, "shape": shape})
         for piece in pieces:
             opened.write(np.ascontiguousarray(np.load(piece), dtype="<f4").data)

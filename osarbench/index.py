@@ -173,4 +173,6 @@ def _check_roles(protocol: Protocol, there: list[tuple[str, str, Video, Path]], 
                 "protocol that does not need these classes."
             )
     if not any(role == "unknown" for role, *_ in there):
-        raise OsarbenchError(f"The protocol '{protocol.name}' finds no unknown video. Look with `osarbench data check`.")
+        raise OsarbenchError(
+            f"The protocol '{protocol.name}' finds no unknown video. Look with `osarbench data check`."
+        )

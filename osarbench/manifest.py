@@ -165,7 +165,7 @@ def _intact(file: Path, manifest: Mapping[str, Any]) -> bool:
     stat = file.stat()
     if stat.st_size != manifest["bytes"]:
         return False
-    return stat.st_mtime_ns == manifest["modified_ns"] or sha256(file) == manifest["sha256"]
+    return bool(stat.st_mtime_ns == manifest["modified_ns"] or sha256(file) == manifest["sha256"])
 
 
 def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:

@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -130,5 +129,3 @@ class Method(ABC):
     @abstractmethod
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return one number a video, [N]: the higher, the more likely an action never seen. Any scale will do."""
-
-

@@ -52,7 +52,9 @@ def freeze(backbone: Backbone, prefixes: Sequence[str], *, batch_norms: bool) ->
 def hold(backbone: Backbone, prefixes: Sequence[str], *, batch_norms: bool) -> None:
     """Put fixed batch norms in evaluation mode, so that their running statistics stay."""
     for name, module in backbone.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (batch_norms or f"{name}.".startswith(tuple(prefixes))):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and (
+            batch_norms or f"{name}.".startswith(tuple(prefixes))
+        ):
             module.eval()
 
 

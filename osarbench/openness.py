@@ -90,7 +90,8 @@ def macro_f1(counts: OpenCounts, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     total[:, -1] += extra.sum(axis=1)
     occurs = total > 0
     scores = np.divide(twice_hits, total, out=twice_hits, where=occurs)
-    return scores.sum(axis=1) / occurs.sum(axis=1)
+    means: FloatArray = scores.sum(axis=1) / occurs.sum(axis=1)
+    return means
 
 
 def dear_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 123, position: int = 0) -> OpenF1 | None:
@@ -104,7 +105,7 @@ def dear_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 123, 
     >>> counts = OpenCounts(np.array([1, 1]), np.array([2, 1]), np.array([1, 1, 1]), np.array([[0, 0, 1], [1, 0, 0]]))
     >>> result = dear_open_macro_f1(counts)
     >>> round(result.value, 6), round(result.std, 6)
-    (0.624324, 0.056327)
+    (0.636233, 0.046489)
     """
     return _over_draws(counts, dear_draws(len(counts.unknown), draws, seed, position), draws)
 
@@ -116,7 +117,7 @@ def seeded_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 0) 
 
     >>> counts = OpenCounts(np.array([1, 1]), np.array([2, 1]), np.array([1, 1, 1]), np.array([[0, 0, 1], [1, 0, 0]]))
     >>> round(seeded_open_macro_f1(counts, draws=1000).value, 2)
-    0.63
+    0.66
     """
     return _over_draws(counts, nested_draws(len(counts.unknown), draws, seed), draws)
 

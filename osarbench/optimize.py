@@ -28,7 +28,8 @@ def make_optimizer(network: nn.Module, recipe: Training) -> torch.optim.Optimize
             groups[rate, recipe.weight_decay if decays else 0.0].append(parameter)
     if unused:
         raise OsarbenchError(
-            f"[training.rates] no trained parameter starts with '{sorted(unused)[0]}'; names start with 'backbone.' or 'head.'."
+            f"[training.rates] no trained parameter starts with '{sorted(unused)[0]}'; names start with 'backbone.' or "
+            "'head.'."
         )
     parameters: list[dict[str, Any]] = [
         {"params": members, "lr": recipe.learning_rate * rate, "weight_decay": decay, "rate": rate}

@@ -36,12 +36,12 @@ class Places:
         if self.data is None:
             raise OsarbenchError(
                 f"Where is the data set '{name}'? Say with --data DIR which folder contains '{folder or name}/', "
-                f"with OSARBENCH_DATA, or with `data = \"DIR\"` in {config_file()}."
+                f'with OSARBENCH_DATA, or with `data = "DIR"` in {config_file()}.'
             )
         return self.data / (folder or name)
 
     def weights_file(self, name: str) -> Path | None:
-        """Return where a weights file of this name lies: below --weights, or in weights/ in or beside the data folder."""
+        """Return where a weights file lies: below --weights, or in weights/ in or beside the data folder."""
         if self.weights is not None and (self.weights.is_file() or self.weights.suffix):
             return self.weights
         folders = [self.weights] if self.weights else []
@@ -87,7 +87,9 @@ def _read_config() -> dict[str, Any]:
         raise OsarbenchError(f"{file} is not TOML: {error}.") from error
     for key in config:
         if key not in _KEYS:
-            raise OsarbenchError(f"{file} has no key '{key}'.{did_you_mean(key, _KEYS)} It may have: {', '.join(_KEYS)}.")
+            raise OsarbenchError(
+                f"{file} has no key '{key}'.{did_you_mean(key, _KEYS)} It may have: {', '.join(_KEYS)}."
+            )
     return config
 
 

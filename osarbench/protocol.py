@@ -15,6 +15,7 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.protocol_files import find_protocol
 
 _STRICT = ConfigDict(extra="forbid")
+_SURPLUS = ("unexpected_keyword_argument", "extra_forbidden")
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -131,7 +132,7 @@ class Protocol(NamedTuple):
     def recipe(self, backbone: str) -> Recipe:
         """Return clips, training and constructor options for one backbone."""
         section = self.sections.backbones.get(backbone, BackboneSection())
-        training = asdict(self.sections.training) | section.training
+        training = {**asdict(self.sections.training), **section.training}
         return Recipe(
             options=section.options,
             clips={**self.sections.clips, **section.clips},
@@ -181,10 +182,11 @@ def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        problem = error.errors()[0]
+        # A misspelt key is also a missing one; the spelling is what helps.
+        problem = min(error.errors(), key=lambda found: found["type"] not in _SURPLUS)
         *section, key = problem["loc"]
         place = "".join(f"[{'.'.join(str(part) for part in section)}] " if section else "")
-        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if problem["type"] in _SURPLUS:
             hint = did_you_mean(str(key), _keys(kind, section))
             raise OsarbenchError(f"{where}: {place}has no key '{key}'.{hint}") from error
         if problem["type"] in ("missing", "missing_argument"):

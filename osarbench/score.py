@@ -81,7 +81,9 @@ def _check(method: Method, probabilities: Tensor, uncertainty: Tensor, videos: i
     """Refuse what would make a wrong row, naming the method."""
     who = f"The method '{method.name}'"
     if tuple(uncertainty.shape) != (videos,):
-        raise OsarbenchError(f"{who} returns an uncertainty of shape {tuple(uncertainty.shape)}, not [N] = ({videos},).")
+        raise OsarbenchError(
+            f"{who} returns an uncertainty of shape {tuple(uncertainty.shape)}, not [N] = ({videos},)."
+        )
     if tuple(probabilities.shape) != (videos, classes):
         raise OsarbenchError(
             f"{who} returns probabilities of shape {tuple(probabilities.shape)}, not [N, K] = ({videos}, {classes})."

@@ -67,7 +67,8 @@ class Store:
             )  # fmt: skip
         shape = (entry.length, entry.height, entry.width, 3)
         bytes_wanted = slice(entry.offset, entry.offset + int(np.prod(shape)))
-        return np.asarray(_open(shard)[bytes_wanted].reshape(shape)[wanted])
+        frames: np.ndarray = _open(shard)[bytes_wanted].reshape(shape)[wanted]
+        return np.asarray(frames)
 
     @property
     def unreadable(self) -> list[tuple[int, str]]:

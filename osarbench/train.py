@@ -112,7 +112,7 @@ def _epoch(
             progress = Progress(epoch=epoch, epochs=recipe.epochs, step=epoch * steps + step)
             rate = _set_rate(optimizer, recipe, epoch + step / steps)
             logits, terms = module(clips, labels, progress)
-            loss = torch.stack([term for term in terms.values()]).sum()
+            loss = torch.stack(list(terms.values())).sum()
             fabric.backward(loss)
             if recipe.clip_norm is not None:
                 fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
@@ -126,7 +126,7 @@ def _epoch(
                 _check_loss(sums["loss"], epoch, into)
                 speed = seen * fabric.world_size / (time.perf_counter() - start)
                 batches.set_postfix_str(console.figures({"loss": float(sums["loss"]) / seen, "clips/s": speed}))
-    totals = fabric.all_reduce({**sums, "accuracy": correct}, reduce_op="mean")
+    totals: Any = fabric.all_reduce({**sums, "accuracy": correct}, reduce_op="mean")
     seconds = time.perf_counter() - start
     figures = {name: float(total) / seen for name, total in totals.items()}
     return Epoch(figures | {"rate": rate, "clips/s": seen * fabric.world_size / seconds}, seconds)

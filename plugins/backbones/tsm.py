@@ -1,0 +1,268 @@
+"""TSM (Lin et al., ICCV 2019, arXiv:1811.08383): a 2D network whose residual branches see their neighbours in time."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from osarbench_plugins.backbones._weights import fit_weights, read_weights
+from torch import Tensor, nn
+
+from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.errors import OsarbenchError
+from osarbench.hookspecs import hookimpl
+
+#: Class of a residual block -> attribute that starts its residual branch (the first that it has).
+BLOCKS: Mapping[str, tuple[str, ...]] = {
+    "BasicBlock": ("conv1",),  # torchvision and timm: ResNet, Wide ResNet, ResNeXt
+    "Bottleneck": ("conv1",),  # and timm's RegNet
+    "PreActBasic": ("conv1",),  # timm: ResNetV2
+    "PreActBottleneck": ("conv1",),
+    "ResBottleneckBlock": ("f",),  # torchvision: RegNet
+    "InvertedResidual": ("conv", "block", "conv_pw"),  # torchvision: MobileNetV2, MobileNetV3; timm: the whole family
+    "_InvertedResidual": ("layers",),  # torchvision: MNASNet
+    "MBConv": ("block",),  # torchvision: EfficientNet
+    "FusedMBConv": ("block",),
+    "DepthwiseSeparableConv": ("conv_dw",),  # timm: MobileNet and EfficientNet families
+    "EdgeResidual": ("conv_exp",),
+    "UniversalInvertedResidual": ("dw_start",),
+}
+SHORTCUT = ("use_res_connect", "has_skip", "apply_residual")  #: attributes that say whether a block has its shortcut
+DEEP_STAGE = 23  #: a network with a stage of so many blocks (ResNet-101, -152) is shifted in every second one
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CLASSIFIERS = (
+    "fc.",
+    "classifier.",
+    "head.",
+    "cls_head.",
+    "debias_head.",
+)  #: what a file of weights may have in surplus
+
+
+class TSM(Backbone):
+    """Temporal shift around a 2D network of torchvision or timm; the default is the published ResNet-50, 8 segments.
+
+    The shift adds no parameter and renames none: `trunk` has the very keys of torchvision's or timm's network without
+    its classifier (``trunk.layer1.0.conv1.weight``, ``trunk.features.1.conv.0.0.weight``). It acts on as many frames
+    as it is given, in every residual block known to `BLOCKS` (every second one in ResNet-101 and -152, as published).
+
+    Args:
+        trunk: a classification network of torchvision ("resnet50", "mobilenet_v2") or "timm:NAME" of timm.
+        trunk_options: keyword arguments of its factory; timm's ResNets take ``layers``, ``channels``, ``stem_width``...
+        segments: frames of a clip; a protocol may choose another number.
+        shift_div: a 1/shift_div of the channels is shifted forward in time, as many backward.
+        tf_same: pad convolutions of stride 2 as TensorFlow's SAME does, one pixel more below and on the right. For
+            weights trained there, such as the MobileNetV2 of google-coral/test_data, which wants mean and std 0.5.
+        mean, std: normalisation the weights expect, of RGB in [0, 1]; None: the network's own (torchvision: ImageNet).
+
+    Raises:
+        OsarbenchError: there is no such network, or it has no residual block that `BLOCKS` knows.
+    """
+
+    name = "tsm"
+
+    def __init__(
+        self,
+        *,
+        trunk: str = "resnet50",
+        trunk_options: Mapping[str, Any] | None = None,
+        segments: int = 8,
+        shift_div: int = 8,
+        tf_same: bool = False,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.trunk_name = trunk
+        self.trunk, own_mean, own_std = _build(trunk, trunk_options or {})
+        self.shift = TemporalShift(shift_div)
+        for module in _shifted_modules(self.trunk, trunk):
+            module.register_forward_pre_hook(self.shift)
+        if tf_same:
+            _pad_same(self.trunk)
+        self.trunk.to(memory_format=torch.channels_last)
+        self.dim = self.map_dim = self._channels()
+        self.clip = ClipSpec(
+            segments=segments,
+            frames=1,
+            sampling="dense",
+            window=64,
+            train_crop="multi_scale",
+            test_clips=10,
+            mean=_rgb(mean, own_mean),
+            std=_rgb(std, own_std),
+        )
+
+    def forward(self, clips: Tensor) -> Features:
+        """Map clips [N, 3, T, H, W] to their maps [N, C, T, h, w] and the mean of these over space and time [N, C]."""
+        count, frames = clips.shape[0], clips.shape[2]
+        self.shift.frames = frames
+        images = clips.transpose(1, 2).flatten(0, 1)  # [N * T, 3, H, W]
+        maps = self._maps(images.contiguous(memory_format=torch.channels_last))  # [N * T, C, h, w]
+        pooled = maps.mean(dim=(2, 3)).view(count, frames, -1)  # [N, T, C]
+        return Features(pooled.mean(dim=1), maps.view(count, frames, *maps.shape[1:]).transpose(1, 2))
+
+    def load_weights(self, path: str) -> None:
+        """Initialise from weights of torchvision or timm, with or without classifier, or of MMAction2's ResNets.
+
+        The file is ``.safetensors``, or a ``.pth`` that holds nothing but tensors and plain values.
+
+        Raises:
+            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
+        """
+        state = {_own_key(key): value for key, value in read_weights(path).items()}
+        if all(key.startswith("features.") for key in self.trunk.state_dict()):  # `network.features` was saved alone
+            state = {f"features.{key}" if key[0].isdigit() else key: value for key, value in state.items()}
+        fit_weights(self.trunk, state, leftovers=CLASSIFIERS, source=f"The weights of {path} and {self.trunk_name}")
+
+    def _maps(self, images: Tensor) -> Tensor:
+        """Map frames [N * T, 3, H, W] to unpooled maps [N * T, C, h, w]."""
+        maps: Tensor = getattr(self.trunk, "forward_features", self.trunk)(images)
+        return maps
+
+    @torch.no_grad()
+    def _channels(self) -> int:
+        """Return C, found with one small frame."""
+        self.trunk.eval()
+        self.shift.frames = 1
+        channels = self._maps(torch.zeros(1, 3, 64, 64)).shape[1]
+        self.trunk.train()
+        return channels
+
+
+class TemporalShift:
+    """A forward pre-hook: of the maps [N * T, C, H, W] that a module is given, some channels come from other frames.
+
+    A hook leaves the names of all parameters as they are, so that weights of the plain network load.
+    """
+
+    def __init__(self, shift_div: int) -> None:
+        self.shift_div = shift_div
+        self.frames = 1  #: T of the current batch, set by the backbone
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        """Return the shifted input of the module."""
+        return shift_in_time(inputs[0], frames=self.frames, fold=inputs[0].shape[1] // self.shift_div)
+
+
+def shift_in_time(maps: Tensor, *, frames: int, fold: int) -> Tensor:
+    """Return maps [N * T, C, H, W] whose channels [0, fold) are the next frame's and [fold, 2 fold) the previous one's.
+
+    Zeros come in at both ends of a clip; the other channels stay.
+    """
+    shifted: Tensor = _Shift.apply(maps, frames, fold, False)
+    return shifted
+
+
+class _Shift(torch.autograd.Function):
+    """The shift, and as its gradient the shift the other way: one copy each, a third of the time of `torch.cat`."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, frames: int, fold: int, back: bool) -> Tensor:
+        ctx.settings = frames, fold, back
+        shifted = maps.clone()
+        source, target = (tensor.view(-1, frames, *maps.shape[1:]) for tensor in (maps, shifted))  # [N, T, C, H, W]
+        later, earlier = slice(0, fold), slice(fold, 2 * fold)
+        if back:
+            later, earlier = earlier, later
+        target[:, :-1, later] = source[:, 1:, later]
+        target[:, -1, later] = 0
+        target[:, 1:, earlier] = source[:, :-1, earlier]
+        target[:, 0, earlier] = 0
+        return shifted
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        frames, fold, back = ctx.settings
+        return _Shift.apply(gradients[0], frames, fold, not back), None, None, None
+
+
+def _build(trunk: str, options: Mapping[str, Any]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
+    """Return the network without pooling and classifier, untrained, and the normalisation it expects."""
+    try:
+        if trunk.startswith("timm:"):
+            return _build_timm(trunk.removeprefix("timm:"), options)
+        import torchvision
+
+        network: nn.Module = torchvision.models.get_model(trunk, weights=None, **options)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise OsarbenchError(
+            f"The trunk '{trunk}' cannot be built with the options {dict(options)}: {error}. "
+            "It is a name of torchvision (resnet50, mobilenet_v2, ...) or 'timm:NAME'."
+        ) from error
+    children = dict(network.named_children())
+    kept = (
+        ["features"]
+        if "features" in children
+        else [key for key in children if key not in ("avgpool", "fc", "classifier")]
+    )
+    return nn.Sequential(OrderedDict((key, children[key]) for key in kept)), IMAGENET_MEAN, IMAGENET_STD
+
+
+def _build_timm(name: str, options: Mapping[str, Any]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
+    import timm
+
+    network: Any = timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **options)
+    if type(network).__name__ == "MobileNetV3":  # its last convolution follows the pooling: no part of the maps
+        network.conv_head, network.norm_head = nn.Identity(), nn.Identity()
+    return network, network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
+
+
+def _shifted_modules(trunk: nn.Module, name: str) -> list[nn.Module]:
+    """Return the modules that start a residual branch and get the shift."""
+    stages = [[block for block in parent.children() if type(block).__name__ in BLOCKS] for parent in trunk.modules()]
+    step = 2 if max(map(len, stages)) >= DEEP_STAGE else 1
+    chosen = [module for blocks in stages for block in blocks[::step] for module in _branch(block)]
+    if not chosen:
+        raise OsarbenchError(
+            f"'{name}' has no residual block that tsm knows. Take a ResNet, Wide ResNet, ResNeXt, RegNet, MobileNet, "
+            "MNASNet or EfficientNet of torchvision, or 'timm:NAME' of these families."
+        )
+    return chosen
+
+
+def _branch(block: nn.Module) -> Iterator[nn.Module]:
+    """Yield the module that starts the block's residual branch, if the block has a shortcut around it."""
+    if all(getattr(block, attribute, True) for attribute in SHORTCUT):
+        yield from [getattr(block, first) for first in BLOCKS[type(block).__name__] if hasattr(block, first)][:1]
+
+
+def _pad_same(trunk: nn.Module) -> None:
+    """Make all convolutions of stride above 1 pad as TensorFlow's SAME does: the odd pixel goes below and right."""
+    for module in trunk.modules():
+        if isinstance(module, nn.Conv2d) and max(module.stride) > 1 and not isinstance(module.padding, str):
+            module.padding = (0, 0)
+            module.register_forward_pre_hook(_same_padding)
+
+
+def _same_padding(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    assert isinstance(module, nn.Conv2d)
+    pads: list[int] = []
+    for axis in (1, 0):  # F.pad begins with the last axis
+        size, stride = inputs[0].shape[2 + axis], module.stride[axis]
+        reach = module.dilation[axis] * (module.kernel_size[axis] - 1) + 1
+        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
+        pads += [total // 2, total - total // 2]
+    return F.pad(inputs[0], pads)
+
+
+def _own_key(key: str) -> str:
+    """Return torchvision's name of an MMAction2 key: ``backbone.layer1.0.conv1.conv.net.weight`` and the like."""
+    key = key.removeprefix("backbone.")
+    key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.conv\.(?:net\.)?", r"\1conv\2.", key)
+    key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.bn\.", r"\1bn\2.", key)
+    return re.sub(r"\.downsample\.(conv|bn)\.", lambda part: f".downsample.{int(part[1] == 'bn')}.", key)
+
+
+def _rgb(given: Sequence[float] | None, own: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = own if given is None else given
+    return float(red), float(green), float(blue)
+
+
+@hookimpl
+def osarbench_backbones() -> list[type[Backbone]]:
+    """Offer tsm."""
+    return [TSM]

@@ -1,0 +1,249 @@
+"""How the videos of `motion` look: textured scenes, sprites that move in them, a shaky camera, and the encoder.
+
+Lengths are parts of the frame's side and time is a part of the video, so size and number of frames only set how finely
+a video is sampled. The frame is a torus: what leaves on one side enters on the other. Every known motion runs through
+its cycle at constant speed from a uniformly drawn start, so a frame alone, or any set of frames without their order,
+says nothing about which of the two members of a pair it is from.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import av
+import numpy as np
+
+VERSION = 1  # raise it when the same settings would give other videos
+
+Array = np.ndarray
+Texture = Callable[[Array, Array, np.random.Generator], Array]
+
+
+class Shot(NamedTuple):
+    """What one video shows."""
+
+    motion: str  #: a key of `MOTIONS` or `EFFECTS`
+    scene: str  #: a key of `SCENES`; without meaning for an effect
+    look: tuple[int, ...]  #: seed of what clips of a group share: scene instance, sprite, colours
+    take: tuple[int, ...]  #: seed of what they do not: start, speed, distractors, camera
+
+
+class Pose(NamedTuple):
+    """Where a sprite is and how: numbers for one moment, or float [T, 1, 1]."""
+
+    x: Array
+    y: Array
+    angle: Array  #: in turns, clockwise on the screen
+    size: Array  #: place in the range of `RADII`, cyclic: 0 is the smallest, just below 1 the largest
+
+
+RADII = (0.09, 0.30)  #: of sprites
+EDGE = 0.9  #: pixels over which a sprite's edge is soft
+
+
+def render(shot: Shot, *, size: int, frames: int) -> Array:
+    """Return the frames of a video, uint8 [T, size, size, 3]."""
+    look, take = np.random.default_rng(shot.look), np.random.default_rng(shot.take)
+    time = (np.arange(frames) / frames)[:, None, None]  # [T, 1, 1]
+    shake_x, shake_y = _shake(take, frames, size)
+    places = (np.arange(size) + 0.5) / size
+    x, y = places[None, None, :] + shake_x, places[None, :, None] + shake_y  # [T, 1, S], [T, S, 1]
+    if shot.motion in EFFECTS:
+        image = _paint(EFFECTS[shot.motion](x, y, time, take), _shades(look, take.uniform(0.3, 0.8)))
+    else:
+        image = _acted(shot, x, y, time, look, take)
+    image += take.normal(0, 0.02, image.shape)
+    return np.asarray((np.clip(image, 0, 1) * 255).round(), dtype=np.uint8)
+
+
+def encode(images: Array, *, rate: int) -> bytes:
+    """Return frames, uint8 [T, H, W, 3], as an AVI file of MPEG-4 video, UCF-101's format; the same bytes each time."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="avi", options={"fflags": "+bitexact"}) as container:
+        # A fixed fine quantiser: with a bit rate, textures of such small frames would be washed out.
+        stream = container.add_stream("mpeg4", rate=rate, options={"qmin": "2", "qmax": "2", "flags": "+bitexact"})
+        stream.height, stream.width = images.shape[1:3]
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def _acted(shot: Shot, x: Array, y: Array, time: Array, look: np.random.Generator, take: np.random.Generator) -> Array:
+    """Return a scene with its distractors and its sprite in motion, float [T, S, S, 3]."""
+    swap = look.random() < 0.5
+    dark, light = _shades(look, 0.3), _shades(look, 0.3)[::-1] + 0.45
+    image = _paint(SCENES[shot.scene](x, y, look), light if swap else dark)
+    colours = dark if swap else light
+    wobble = look.uniform(-1, 1, (3, 2)) * ((0.28,), (0.22,), (0.18,))  # of the outline, harmonics 1 to 3
+    for _ in range(take.integers(1, 4)):
+        drift = take.uniform(-0.6, 0.6, 2)
+        place = Pose(*take.random((3, 1, 1, 1)), size=np.zeros((1, 1, 1)))
+        place = place._replace(x=place.x + drift[0] * time, y=place.y + drift[1] * time)
+        _stamp(image, x, y, place, 0.0 * wobble, _shades(take, 0.3) + take.uniform(0, 0.4))
+    still = Pose(*take.random((4, 1, 1, 1)))
+    pose = MOTIONS[shot.motion](still, take.uniform(0.55, 1.1) * time, int(take.integers(4)))
+    _stamp(image, x, y, pose, wobble, colours)
+    return image
+
+
+def _stamp(image: Array, x: Array, y: Array, pose: Pose, wobble: Array, colours: Array) -> None:
+    """Paint a two-coloured sprite into images [T, S, S, 3], in place."""
+    across, down = (x - pose.x + 0.5) % 1 - 0.5, (y - pose.y + 0.5) % 1 - 0.5
+    turn = 2 * np.pi * pose.angle
+    ahead = across * np.cos(turn) + down * np.sin(turn)  # [T, S, S]
+    aside = down * np.cos(turn) - across * np.sin(turn)
+    radius = RADII[0] * (RADII[1] / RADII[0]) ** (pose.size % 1)
+    direction = ahead + 1j * aside
+    distance = np.abs(direction)
+    direction /= distance + 1e-6
+    outline, power = np.ones_like(distance), np.ones_like(direction)
+    for real, imaginary in wobble:
+        power = power * direction
+        outline += real * power.real + imaginary * power.imag
+    softness = image.shape[1] / EDGE
+    cover = np.clip((radius * outline - distance) * softness + 0.5, 0, 1)[..., None]  # [T, S, S, 1]
+    half = np.clip(ahead * softness + 0.5, 0, 1)[..., None]
+    image += cover * (colours[0] + half * (colours[1] - colours[0]) - image)
+
+
+def _paint(texture: Array, colours: Array) -> Array:
+    """Colour a texture [T, S, S] of values from 0 to 1 with two colours [2, 3]: [T, S, S, 3]."""
+    return np.asarray(colours[0] + texture[..., None] * (colours[1] - colours[0]))
+
+
+def _shades(generator: np.random.Generator, contrast: float) -> Array:
+    """Draw two colours, float [2, 3], both dark."""
+    base = generator.uniform(0.05, 0.3, 3)
+    return np.stack([base, base + contrast * generator.uniform(0.4, 1, 3)])
+
+
+def _shake(generator: np.random.Generator, frames: int, size: int) -> Array:
+    """Draw the path of a hand-held camera, [2, T, 1, 1]: small steps around the middle."""
+    steps = generator.normal(0, 0.35 / size, (2, frames, 1, 1)).cumsum(axis=1)
+    return np.asarray(steps - steps.mean(axis=1, keepdims=True))
+
+
+def _wave(cycle: Array) -> Array:
+    """Go up from 0 to 0.5 and down again within a cycle."""
+    return np.asarray(0.5 - np.abs(cycle % 1 - 0.5))
+
+
+def _sine(phase: Array) -> Array:
+    return np.asarray(0.5 + 0.5 * np.sin(2 * np.pi * phase))
+
+
+#: Motion -> (pose at the start, way gone [T, 1, 1], a number from 0 to 3) -> poses.
+MOTIONS: Mapping[str, Callable[[Pose, Array, int], Pose]] = {
+    "MoveLeft": lambda still, way, _: still._replace(x=still.x - way),
+    "MoveRight": lambda still, way, _: still._replace(x=still.x + way),
+    "MoveUp": lambda still, way, _: still._replace(y=still.y - way),
+    "MoveDown": lambda still, way, _: still._replace(y=still.y + way),
+    "TurnClockwise": lambda still, way, _: still._replace(angle=still.angle + 0.8 * way),
+    "TurnCounterclockwise": lambda still, way, _: still._replace(angle=still.angle - 0.8 * way),
+    "Grow": lambda still, way, _: still._replace(size=still.size + way),
+    "Shrink": lambda still, way, _: still._replace(size=still.size - way),
+    "Orbit": lambda still, way, option: still._replace(
+        x=still.x + 0.25 * np.cos(2 * np.pi * (still.angle + way * (-1) ** option)),
+        y=still.y + 0.25 * np.sin(2 * np.pi * (still.angle + way * (-1) ** option)),
+    ),
+    "Zigzag": lambda still, way, option: _turned(still, (-1) ** option * way, _wave(still.angle + 2.5 * way), option),
+    "Bounce": lambda still, way, option: _turned(still, _wave(still.angle + 1.5 * way), 0 * way, option),
+    "Diagonal": lambda still, way, option: still._replace(
+        x=still.x + 0.8 * way * (-1) ** option, y=still.y + 0.8 * way * (-1) ** (option // 2)
+    ),
+    "Pulse": lambda still, way, _: still._replace(size=2 * _wave(still.size + 2 * way)),
+    "Swing": lambda still, way, _: still._replace(angle=still.angle + _wave(still.size + 2 * way)),
+}
+
+
+def _turned(still: Pose, along: Array, across: Array, option: int) -> Pose:
+    """Move by (along, across), or for options 2 and 3 by (across, along)."""
+    first, second = (along, across) if option < 2 else (across, along)
+    return still._replace(x=still.x + first, y=still.y + second)
+
+
+def _clouds(x: Array, y: Array, generator: np.random.Generator) -> Array:
+    waves = zip(generator.integers(1, 4, (5, 2)) * generator.choice([-1, 1], (5, 2)), generator.random(5), strict=True)
+    return np.asarray(sum(_sine(across * x + down * y + start) for (across, down), start in waves)) / 5 * 1.6 - 0.3
+
+
+def _bricks(x: Array, y: Array, generator: np.random.Generator) -> Array:
+    rows, start = generator.integers(5, 8), generator.random(2)
+    down = (rows * y + start[0]) % rows
+    across = 0.5 * rows * x + start[1] + 0.5 * (np.floor(down) % 2)
+    return np.asarray(((down % 1 > 0.25) & (across % 1 > 0.15)) * 1.0)
+
+
+def _checker(x: Array, y: Array, generator: np.random.Generator) -> Array:
+    count, start = 2 * generator.integers(2, 5), generator.random(2)
+    return np.asarray((np.floor(count * x + start[0]) + np.floor(count * y + start[1])) % 2)
+
+
+def _dots(x: Array, y: Array, generator: np.random.Generator) -> Array:
+    count, start = generator.integers(4, 8), generator.random(2)
+    across, down = (count * x + start[0]) % 1 - 0.5, (count * y + start[1]) % 1 - 0.5
+    return np.asarray(np.clip(2.5 - 8 * np.hypot(across, down), 0, 1))
+
+
+def _rings(x: Array, y: Array, generator: np.random.Generator) -> Array:
+    centre = generator.random(2)
+    return _sine(generator.uniform(5, 8) * np.hypot(x - centre[0], y - centre[1]))
+
+
+def _lines(across: tuple[int, int], down: tuple[int, int]) -> Texture:
+    """Return a texture of parallel lines, with so many (a range) across and down the frame."""
+
+    def texture(x: Array, y: Array, generator: np.random.Generator) -> Array:
+        phase = generator.integers(*across) * x + generator.integers(*down) * y + generator.random()
+        return np.clip(2 * _sine(phase) - 0.5, 0, 1)
+
+    return texture
+
+
+#: Kinds of scenes: (x, y, generator) -> texture [T, S, S].
+SCENES: Mapping[str, Texture] = {
+    "bricks": _bricks,
+    "checker": _checker,
+    "clouds": _clouds,
+    "columns": _lines((4, 8), (0, 1)),
+    "diagonals": _lines((3, 6), (3, 6)),
+    "dots": _dots,
+    "rings": _rings,
+    "stripes": _lines((0, 1), (4, 8)),
+}
+
+
+def _flicker(x: Array, y: Array, time: Array, generator: np.random.Generator) -> Array:
+    centre, spokes = generator.uniform(0.2, 0.8, 2), generator.integers(4, 10)
+    turn = np.arctan2(y - centre[1], x - centre[0]) / (2 * np.pi)
+    return np.asarray(_sine(spokes * turn) * _sine(generator.uniform(2, 5) * time + generator.random()))
+
+
+def _snow(x: Array, y: Array, time: Array, generator: np.random.Generator) -> Array:
+    grain = generator.integers(1, 5)
+    shape = (time.shape[0], *(-(-side // grain) for side in (y.shape[1], x.shape[2])))
+    coarse = generator.random(shape).repeat(grain, axis=1).repeat(grain, axis=2)
+    return np.asarray(coarse[:, : y.shape[1], : x.shape[2]])
+
+
+def _ripple(x: Array, y: Array, time: Array, generator: np.random.Generator) -> Array:
+    centre, way = generator.uniform(0.2, 0.8, 2), generator.choice([-1, 1]) * generator.uniform(1, 3)
+    bend = 0.15 * np.sin(2 * np.pi * (generator.integers(1, 4) * x + generator.random()))
+    return _sine(generator.uniform(2, 4) * np.hypot(x - centre[0], y - centre[1]) + bend + way * time)
+
+
+def _dissolve(x: Array, y: Array, time: Array, generator: np.random.Generator) -> Array:
+    first, second = ((_clouds(3 * x, 3 * y, generator) > 0.5) * 1.0 for _ in range(2))
+    return np.asarray(first + (second - first) * _sine(generator.uniform(0.5, 1.5) * time + generator.random()))
+
+
+#: Videos without sprite or scene: (x, y, time, generator) -> texture [T, S, S].
+EFFECTS: Mapping[str, Callable[[Array, Array, Array, np.random.Generator], Array]] = {
+    "Flicker": _flicker,
+    "Snow": _snow,
+    "Ripple": _ripple,
+    "Dissolve": _dissolve,
+}

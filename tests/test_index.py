@@ -1,0 +1,87 @@
+"""Which videos a protocol uses, and what is said when the data sets do not fit it."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from osarbench import index, places, plugins, protocol
+from osarbench.dataset import Video
+from osarbench.errors import OsarbenchError
+
+HERE = Path(__file__).parent
+
+
+def build(folder: Path, change: tuple[str, str] = ("", "")) -> index.Index:
+    file = folder / "toy-x.toml"
+    text = (HERE / "toy.toml").read_text()
+    file.write_text(text.replace(*change, 1) if change[0] else text)
+    found = places.Places(data=None, datasets={}, cache=folder / "cache", weights=None)
+    return index.build(protocol.read(str(file)), plugins.load(kinds=("datasets",), files=[HERE / "toy.py"]), found)
+
+
+def test_calibration_videos_are_whole_groups_of_the_training_split(tmp_path: Path) -> None:
+    rows = build(tmp_path).rows
+    groups = {role: set(part["group"]) for role, part in rows.groupby("role")}
+    assert groups["train"].isdisjoint(groups["calibration"])
+    assert Counter(rows[rows["role"] == "calibration"]["label"]) == {"red": 4, "green": 4, "blue": 4}
+
+
+def test_rows_are_ordered_by_role_and_classes_as_in_the_data_set(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    assert list(dict.fromkeys(built.rows["role"])) == ["train", "calibration", "known", "unknown"]
+    assert built.classes == ("red", "green", "blue")
+
+
+def test_a_class_that_is_known_and_unknown_is_an_error_that_says_where_to_exclude_it(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"'red' is known and unknown at once .*unknown\.exclude"):
+        build(tmp_path, ('splits = ["unknown"]', 'splits = ["test"]'))
+
+
+def test_a_misspelt_class_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="no class 'gray'. Did you mean 'grey'"):
+        build(tmp_path, ('splits = ["unknown"]', 'splits = ["unknown"]\nexclude = { gray = "why" }'))
+
+
+def test_a_misspelt_split_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="Did you mean 'unknown'"):
+        build(tmp_path, ('splits = ["unknown"]', 'splits = ["unknwon"]'))
+
+
+def test_a_missing_video_stops_a_protocol_that_must_be_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path)
+    next((tmp_path / "cache").rglob("*.avi")).unlink()
+    toy = plugins.load(kinds=("datasets",), files=[HERE / "toy.py"]).dataset("toy")
+    monkeypatch.setattr(toy, "prepare", lambda self: None)
+    found = places.Places(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
+    read = protocol.read(str(tmp_path / "toy-x.toml"))
+    with pytest.raises(OsarbenchError, match=r"1 of \d+ videos of the protocol 'toy-x' are missing"):
+        index.build(read, plugins.Plugins({"toy": toy}, {}, {}), found)
+    partial = protocol.Protocol("p", "0", read.file, protocol.replace(read.sections, complete=False))
+    assert len(index.build(partial, plugins.Plugins({"toy": toy}, {}, {}), found).missing) == 1
+
+
+def test_held_out_groups_depend_on_nothing_but_their_names() -> None:
+    names = [(label, f"{label}{group}", clip) for label in "ab" for group in range(10) for clip in range(3)]
+    videos = [Video(f"{group}/{clip}", label, group) for label, group, clip in names]
+    held_out = index.hold_out(videos, 0.2)
+    assert index.hold_out(videos[::-1], 0.2) == held_out
+    assert Counter(group[0] for group in held_out) == {"a": 2, "b": 2}
+
+
+def test_a_class_of_one_group_keeps_it_for_training() -> None:
+    assert index.hold_out([Video("v", "a", "g")], 0.5) == set()
+
+
+def test_a_data_root_that_lacks_the_data_set_says_what_to_put_where(tmp_path: Path) -> None:
+    found = places.Places(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
+    with pytest.raises(OsarbenchError, match=r"(?s)'ucf101' is not at .*ucf101: there is no such folder.*--data"):
+        index.build(protocol.read("ucf12-hmdb20"), plugins.load(kinds=("datasets",)), found)
+
+
+def test_without_a_data_root_the_error_says_how_to_name_one(tmp_path: Path) -> None:
+    found = places.Places(data=None, datasets={}, cache=tmp_path, weights=None)
+    with pytest.raises(OsarbenchError, match="Where is the data set 'ucf101'?.*--data DIR"):
+        index.build(protocol.read("ucf12-hmdb20"), plugins.load(kinds=("datasets",)), found)

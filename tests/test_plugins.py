@@ -1,0 +1,92 @@
+"""Finding plugins, and what is said when two clash or one is misspelt."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from osarbench import catalogue, plugins
+from osarbench.errors import OsarbenchError
+
+TOY = Path(__file__).with_name("toy.py")
+METHOD = """
+from osarbench import Method, hookimpl
+
+class Other(Method):
+    name = "{name}"
+    def uncertainty(self, outputs):
+        return outputs.logits.sum(dim=1)
+
+@hookimpl
+def {hook}():
+    return [Other]
+"""
+
+
+def write(folder: Path, name: str, hook: str = "osarbench_methods") -> Path:
+    file = folder / f"{name or 'nameless'}_file.py"
+    file.write_text(METHOD.format(name=name, hook=hook))
+    return file
+
+
+def test_a_plugin_file_is_loaded_beside_the_built_in_ones() -> None:
+    loaded = plugins.load(files=[TOY])
+    assert loaded.method("toy_nearest").name == "toy_nearest"
+    assert loaded.method("dnn")
+
+
+def test_a_misspelt_method_names_the_nearest() -> None:
+    with pytest.raises(OsarbenchError, match="There is no method 'deer'. Did you mean 'dear'"):
+        plugins.load().method("deer")
+
+
+def test_two_methods_of_one_name_are_both_named(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"Two plugins offer a method named 'dnn': .*Dnn.* and .*Other"):
+        plugins.load(files=[write(tmp_path, "dnn")])
+
+
+def test_a_misspelt_hook_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="osarbench_method"):
+        plugins.load(files=[write(tmp_path, "fine", hook="osarbench_method")])
+
+
+def test_a_class_without_name_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"Other has no name"):
+        plugins.load(files=[write(tmp_path, "")])
+
+
+def test_a_file_that_is_not_there_is_an_error() -> None:
+    with pytest.raises(OsarbenchError, match=r"There is no plugin file nowhere\.py"):
+        plugins.load(files=[Path("nowhere.py")])
+
+
+def test_an_unknown_setting_names_the_nearest() -> None:
+    backbone = plugins.load(files=[TOY]).backbone("toy")
+    with pytest.raises(OsarbenchError, match=r"the backbone 'toy' has no setting 'with'. Did you mean 'width'"):
+        plugins.check_settings("backbone", backbone, {"with": 3}, "--set")
+
+
+@pytest.mark.parametrize("module", list(plugins.builtin_modules()))
+def test_a_built_in_plugin_has_the_name_of_its_file(module: str) -> None:
+    _, kind, stem = module.split(".")
+    offered = getattr(importlib.import_module(module), f"osarbench_{kind}")()
+    assert [cls.name for cls in offered] == [stem]
+
+
+def test_the_list_read_from_source_is_what_loading_finds() -> None:
+    loaded = plugins.load()
+    for kind in plugins.KINDS:
+        listed = [item.name for item in catalogue.catalogue() if item.kind == kind and item.origin == "built-in"]
+        assert listed == sorted(listed)
+        assert set(listed) <= set(getattr(loaded, kind))
+
+
+def test_every_listing_has_a_line_that_says_what_it_is() -> None:
+    assert [item for item in catalogue.catalogue() if not 10 < len(item.summary) < 140] == []
+
+
+def test_the_code_of_a_plugin_includes_its_helpers() -> None:
+    files = plugins.code_files(plugins.load().method("dear"))
+    assert {"dear.py", "_evidential.py", "_debias.py"} <= {file.name for file in files}
+    assert Path(inspect.getfile(plugins)) not in files

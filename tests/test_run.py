@@ -1,0 +1,253 @@
+"""The whole pipe on a toy: its files, reuse, refusal, and what happens when it is killed."""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from osarbench import places
+from osarbench.bench import Request
+from osarbench.errors import OsarbenchError
+from osarbench.run import Entry, run
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def request(folder: Path, cache: Path, *methods: str, **changes: Any) -> Request:
+    found = places.Places(data=None, datasets={}, cache=cache, weights=None)
+    asked = Request(
+        protocol=str(HERE / "toy.toml"), backbone="toy", methods=methods or ("dnn",), places=found,
+        runs=folder / "runs", device="cpu", plugin_files=(HERE / "toy.py",),
+    )  # fmt: skip
+    return replace(asked, **changes)
+
+
+def scores(entry: Entry) -> pd.DataFrame:
+    return pd.read_csv(entry.folder / "scores.csv")
+
+
+def times(folder: Path) -> dict[str, int]:
+    kept = (".pt", ".npy", ".csv", ".png")
+    return {str(file): file.stat().st_mtime_ns for file in folder.rglob("*") if file.suffix in kept}
+
+
+def test_a_run_leaves_the_whole_chain_of_files(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    folder = tmp_path / "runs" / "toy" / "toy" / "linear-0"
+    assert entry.folder == folder / "dnn"
+    for file in ("../../index.csv", "../../skipped.json", "network.pt", "features.npy", "training.csv",
+                 "dnn/scores.csv", "dnn/metrics.json", "dnn/scores.png"):  # fmt: skip
+        assert (folder / file).is_file(), file
+    for file in ("../../index.csv", "network.pt", "features.npy", "dnn/scores.csv", "dnn/metrics.json"):
+        assert (folder / f"{file}.manifest.json").is_file(), file
+    assert not (folder / "checkpoint.pt").exists()
+    assert list(folder.glob("tensorboard/*"))
+
+
+def test_colours_are_learnt_and_every_role_has_its_rows(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    assert entry.metrics["headline"]["closed_accuracy"] > 0.9
+    assert scores(entry)["role"].value_counts().to_dict() == {"known": 24, "unknown": 16, "calibration": 12}
+
+
+def test_a_second_run_makes_nothing_again(tmp_path: Path, cache: Path) -> None:
+    run(request(tmp_path, cache))
+    before = times(tmp_path / "runs")
+    run(request(tmp_path, cache))
+    assert times(tmp_path / "runs") == before
+
+
+def test_methods_of_one_head_share_its_network_and_features(tmp_path: Path, cache: Path) -> None:
+    run(request(tmp_path, cache, "dnn"))
+    before = times(tmp_path / "runs")
+    entries = run(request(tmp_path, cache, "dnn", "toy_max_logit", "toy_nearest"))
+    after = times(tmp_path / "runs")
+    assert [entry.method for entry in entries] == ["dnn", "toy_max_logit", "toy_nearest"]
+    assert {name: after[name] for name in before} == before
+    assert [path.name for path in (tmp_path / "runs/toy/toy").iterdir()] == ["linear-0"]
+
+
+def test_a_method_with_its_own_head_trains_its_own_network(tmp_path: Path, cache: Path) -> None:
+    run(request(tmp_path, cache, "dnn", "dear"))
+    assert {path.name for path in (tmp_path / "runs/toy/toy").iterdir()} == {"linear-0", "dear-0"}
+
+
+def test_other_settings_are_refused_and_redo_makes_them(tmp_path: Path, cache: Path) -> None:
+    run(request(tmp_path, cache))
+    with pytest.raises(OsarbenchError, match=r"training\.epochs: 4 there, 2 here"):
+        run(request(tmp_path, cache, epochs=2))
+    (entry,) = run(request(tmp_path, cache, epochs=2, redo=True))
+    manifest = json.loads((entry.folder / "scores.csv.manifest.json").read_text())
+    assert manifest["identity"]["deviations"] == {"epochs": 2}
+
+
+def test_a_run_is_the_same_twice(tmp_path: Path, cache: Path) -> None:
+    (first,) = run(request(tmp_path / "a", cache, "dear"))
+    (second,) = run(request(tmp_path / "b", cache, "dear"))
+    assert (first.folder / "scores.csv").read_bytes() == (second.folder / "scores.csv").read_bytes()
+
+
+def test_another_seed_is_another_entry(tmp_path: Path, cache: Path) -> None:
+    (first,) = run(request(tmp_path, cache))
+    (second,) = run(request(tmp_path, cache, seed=1))
+    assert first.folder != second.folder
+    assert not scores(first)["uncertainty"].equals(scores(second)["uncertainty"])
+
+
+def _killed_after_epoch(asked: Request, epoch: int) -> None:
+    from osarbench import train
+
+    torch.set_num_threads(1)
+    write = train._checkpoint
+
+    def kill(*arguments: Any) -> None:
+        write(*arguments)
+        if arguments[3] == epoch:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train._checkpoint = kill
+    run(asked)
+
+
+@pytest.mark.parametrize("method", ["dnn", "dear"])
+def test_a_killed_training_goes_on_to_the_result_of_an_unbroken_one(tmp_path: Path, cache: Path, method: str) -> None:
+    asked = request(tmp_path / "broken", cache, method)
+    victim = multiprocessing.get_context("spawn").Process(target=_killed_after_epoch, args=(asked, 1))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    (resumed,) = run(asked)
+    (unbroken,) = run(request(tmp_path / "unbroken", cache, method))
+    assert (resumed.folder / "scores.csv").read_bytes() == (unbroken.folder / "scores.csv").read_bytes()
+    history = pd.read_csv(resumed.folder.parent / "training.csv")
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def _killed_while_joining(asked: Request) -> None:
+    from osarbench import extract
+
+    torch.set_num_threads(1)
+    extract.PIECE = 16
+    extract._join = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    run(asked)
+
+
+def test_a_killed_extraction_keeps_its_pieces(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from osarbench import extract
+
+    asked = request(tmp_path, cache)
+    victim = multiprocessing.get_context("spawn").Process(target=_killed_while_joining, args=(asked,))
+    victim.start()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL
+    pieces = sorted((tmp_path / "runs").rglob("0*.npy"))
+    assert len(pieces) == 4
+    monkeypatch.setattr(extract, "PIECE", 16)
+    monkeypatch.setattr(extract, "_features", None)  # nothing is extracted again
+    (entry,) = run(asked)
+    assert entry.metrics["headline"]["auroc"] is not None
+    assert not any(piece.exists() for piece in pieces)
+
+
+def _run(asked: Request) -> None:
+    torch.set_num_threads(1)
+    run(asked)
+
+
+def test_two_runs_at_once_give_one_whole_result(tmp_path: Path) -> None:
+    asked = request(tmp_path, tmp_path / "cache")
+    context = multiprocessing.get_context("spawn")
+    runs = [context.Process(target=_run, args=(asked,)) for _ in range(2)]
+    for process in runs:
+        process.start()
+    for process in runs:
+        process.join()
+    assert [process.exitcode for process in runs] == [0, 0]
+    before = times(tmp_path / "runs")
+    run(asked)
+    assert times(tmp_path / "runs") == before
+
+
+def test_a_few_unreadable_videos_are_left_out_and_listed(tmp_path: Path) -> None:
+    asked = request(tmp_path, tmp_path / "cache", protocol=protocol(tmp_path, "broken = 1", "max_unreadable = 0.05"))
+    (entry,) = run(asked)
+    skipped = json.loads((tmp_path / "runs/toy-2/skipped.json").read_text())
+    assert [video["video"] for video in skipped] == ["train/red_g0_c0.avi"]
+    assert skipped[0]["path"].endswith("red_g0_c0.avi")
+    assert skipped[0]["reason"]
+    assert entry.metrics["counts"]["unknown"] == 16
+
+
+def test_too_many_unreadable_videos_stop_the_run(tmp_path: Path) -> None:
+    asked = request(tmp_path, tmp_path / "cache", protocol=protocol(tmp_path, "broken = 3", "max_unreadable = 0.01"))
+    with pytest.raises(OsarbenchError, match=r"3 of \d+ videos cannot be read.*max_unreadable = 0.01"):
+        run(asked)
+
+
+def protocol(folder: Path, setting: str, limit: str) -> str:
+    file = folder / "toy-2.toml"
+    file.write_text(f"{limit}\n{(HERE / 'toy.toml').read_text()}\n[data.toy]\n{setting}\n")
+    return str(file)
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from osarbench.method import LinearHead
+
+    def loss(self: LinearHead, features: Any, labels: Any, progress: Any) -> Any:
+        logits = self(features.vector)
+        return logits, {"loss_cls": logits.mean() * (float("nan") if progress.epoch == 2 else 1.0)}
+
+    monkeypatch.setattr(LinearHead, "loss", loss)
+    with pytest.raises(OsarbenchError, match="not a number any more in epoch 3. The checkpoint of epoch 2 is kept"):
+        run(request(tmp_path, cache))
+    assert (tmp_path / "runs/toy/toy/linear-0/checkpoint.pt").is_file()
+
+
+def test_a_method_that_returns_nan_is_named_and_refused(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"The method 'toy_broken' returns uncertainty that are NaN .* 1 of \d+"):
+        run(request(tmp_path, cache, "toy_broken"))
+
+
+def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    file = entry.folder.parent / "features.npy"
+    whole = np.load(file)
+    file.write_bytes(file.read_bytes()[:-100])
+    run(request(tmp_path, cache))
+    assert np.array_equal(np.load(file), whole)
+
+
+def test_frames_need_not_be_kept(tmp_path: Path, cache: Path) -> None:
+    (kept,) = run(request(tmp_path / "a", cache, store="raw"))
+    (decoded,) = run(request(tmp_path / "b", cache, store="none"))
+    assert (kept.folder / "scores.csv").read_bytes() == (decoded.folder / "scores.csv").read_bytes()
+
+
+def test_loader_processes_change_nothing(tmp_path: Path, cache: Path) -> None:
+    (alone,) = run(request(tmp_path / "a", cache, workers=0))
+    (helped,) = run(request(tmp_path / "b", cache, workers=1))
+    assert (alone.folder / "scores.csv").read_bytes() == (helped.folder / "scores.csv").read_bytes()
