@@ -88,10 +88,10 @@ def dear_decisions(
 
     Source: DEAR ``experiments/evaluate_calibration.py``; confidence is 1 - uncertainty, whatever the method's own is.
     ``closed``: known videos, K classes, none rejected. ``open``: K + 1 classes, right means the class of an accepted
-    known video or the rejection of an unknown one. ``binary``: right means known accepted or unknown rejected. Videos
-    whose confidence is outside (0, 1] are left out, as there. (Their script marks an unknown video that lies exactly on
-    the threshold with its class number; here it is accepted.) None without a threshold, or where an uncertainty is
-    above 1 and 1 - uncertainty no confidence.
+    known video or the rejection of an unknown one. ``binary``: right means known accepted or unknown rejected. As there,
+    1 - uncertainty is taken in float32 and videos outside (0, 1] are left out, which are those whose BALD is below 0 by
+    rounding. (Their script marks an unknown video that lies exactly on the threshold with its class number; here it is
+    accepted.) None without a threshold, or where an uncertainty is above 1, so that 1 - uncertainty is no confidence.
 
     >>> views = dear_decisions(known=[0.1, 0.6], unknown=[0.9], known_correct=[True, True], threshold=0.5)
     >>> {name: view.correct.tolist() for name, view in views.items()}
@@ -114,6 +114,6 @@ def dear_decisions(
 
 
 def _decisions(uncertainty: npt.NDArray[np.float64], correct: npt.NDArray[np.bool_]) -> Decisions:
-    confidence = 1 - uncertainty
+    confidence = 1 - uncertainty.astype(np.float32)
     inside = (confidence > 0) & (confidence <= 1)
-    return Decisions(confidence[inside], correct[inside])
+    return Decisions(confidence[inside].astype(np.float64), correct[inside])

@@ -64,9 +64,11 @@ def cli() -> None:
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
 @click.option("--redo", is_flag=True, help="Make anew what was made with other settings.")
+@click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
+              help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
-    **options: Any,
+    publish_to: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
     # OpenMP threads that spin while they wait make everything ten times slower as soon as anything else runs. The
@@ -82,7 +84,13 @@ def run(
         methods=names, places=found, weights=weights, settings=_settings(settings, names),
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
-    _print_entries(run_all(request))
+    entries = run_all(request)
+    _print_entries(entries)
+    if publish_to is not None and entries:
+        from osarbench import leaderboard as board
+
+        for entry in entries:
+            click.echo(f"published {board.publish(entry.scores, publish_to)}")
 
 
 @cli.command("list")
@@ -145,6 +153,25 @@ def evaluate(files: Sequence[Path], as_json: bool) -> None:
         click.echo(json.dumps(results, indent=1))
         return
     _print_metrics(results)
+
+
+@cli.command()
+@click.argument("folder", type=FOLDER, default=Path("leaderboards"), required=False)
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a page and its files differ.")
+def leaderboard(folder: Path, only_check: bool) -> None:
+    """Render the Markdown pages of FOLDER (leaderboards/) from the scores tables in it."""
+    from osarbench import leaderboard as board
+    from osarbench import manifest
+
+    if only_check:
+        problems = board.check(folder)
+        for problem in problems:
+            click.echo(f"osarbench: {problem}", err=True)
+        sys.exit(1 if problems else 0)
+    for file, text in board.render(folder).items():
+        with manifest.replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        click.echo(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

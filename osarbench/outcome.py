@@ -48,8 +48,8 @@ class Outcome(NamedTuple):
 def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str) -> Outcome:
     """Return the outcome of a sound scores table, its threshold learnt from the rows of the role ``threshold_from``."""
     is_unknown = table["role"] == "unknown"
-    known_names = sorted({*table.loc[~is_unknown, "label"], *table["predicted"]})
-    unknown_names = sorted(set(table.loc[is_unknown, "label"]))
+    known_names = sorted({*table.loc[~is_unknown, "label"].unique(), *table["predicted"].unique()})
+    unknown_names = sorted(table.loc[is_unknown, "label"].unique())
     held_out = table.loc[table["role"] == threshold_from, "uncertainty"].to_numpy(np.float64)
     return Outcome(
         known=_videos(table[table["role"] == "known"], known_names, known_names),

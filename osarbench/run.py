@@ -27,6 +27,7 @@ class Entry(NamedTuple):
     method: str
     folder: Path
     metrics: Mapping[str, Any]
+    scores: Path
 
 
 def run(request: Request) -> list[Entry]:
@@ -130,7 +131,7 @@ def _score(
         )
         with manifest.making(scores, identity) as temporary:
             tables.write(pd.concat(parts, ignore_index=True), temporary)
-    return Entry(method.name, folder, evaluate(bench.protocol, scores, folder))
+    return Entry(method.name, folder, evaluate(bench.protocol, scores, folder), scores)
 
 
 def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:

@@ -124,12 +124,12 @@ def _check_numbers(table: pd.DataFrame) -> None:
 def _check_classes(table: pd.DataFrame, known_classes: Sequence[str] | None) -> None:
     unknown = (table["role"] == "unknown").to_numpy()
     if known_classes is None:
-        known: Collection[str] = set(table.loc[~unknown, "label"])
+        known: Collection[str] = set(table.loc[~unknown, "label"].unique())
     else:
         known = list(known_classes)
         _refuse_names(table, ~unknown, "label", known, "are not unknown, yet their label is no known class")
         _refuse_names(table, np.ones(len(table), bool), "predicted", known, "predict what is no known class")
-    shared = sorted(set(table.loc[unknown, "label"]) & set(known))
+    shared = sorted(set(table.loc[unknown, "label"].unique()) & set(known))
     if shared:
         count = int((unknown & table["label"].isin(shared).to_numpy()).sum())
         raise OsarbenchError(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from osarbench_plugins.methods._debias import (
     DebiasBranches,
     alternating_terms,

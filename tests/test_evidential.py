@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from osarbench_plugins.methods import _evidential as evidential
 from torch import Tensor
+
+from osarbench_plugins.methods import _evidential as evidential
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 0.0], [12.0, -3.0, 0.5]])
 LABELS = torch.tensor([0, 2, 0])

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from osarbench_plugins.methods._evidential import log_alpha, vacuity
-from osarbench_plugins.methods.dear import Dear, DearHead, shuffled_frames
-from osarbench_plugins.methods.dnn import Dnn
 
 from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
 from osarbench.method import Method, Outputs, Progress
+from osarbench_plugins.methods._evidential import log_alpha, vacuity
+from osarbench_plugins.methods.dear import Dear, DearHead, shuffled_frames
+from osarbench_plugins.methods.dnn import Dnn
 
 PROGRESS = Progress(epoch=1, epochs=4, step=10)
 LABELS = torch.tensor([0, 1, 2, 0, 1])

@@ -8,15 +8,16 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from osarbench_plugins.backbones.tsm import TSM, shift_in_time
-from osarbench_plugins.methods._evidential import log_alpha, mean_probabilities, vacuity
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from osarbench.errors import OsarbenchError
+from osarbench_plugins.backbones.tsm import TSM, shift_in_time
+from osarbench_plugins.methods._evidential import log_alpha, mean_probabilities, vacuity
 
 NARROW = {"layers": (1, 1, 1, 1), "channels": (8, 16, 24, 32)}
 MOBILENET = "data/weights/mobilenet_v2_imagenet.safetensors"
@@ -172,6 +173,17 @@ def test_weights_of_a_classifier_load_without_it(narrow: TSM, tmp_path: Path) ->
     torch.save({**state, "module.fc.weight": torch.zeros(5, 32)}, tmp_path / "net.pth")
     narrow.load_weights(str(tmp_path / "net.pth"))
     assert torch.equal(narrow.trunk.state_dict()["conv1.weight"], state["module.conv1.weight"])
+
+
+@pytest.mark.parametrize("trunk", ["timm:regnety_002", "timm:mobilenetv3_small_050", "regnet_y_400mf"])
+def test_weights_of_a_whole_network_of_the_library_load(tmp_path: Path, trunk: str) -> None:
+    name = trunk.removeprefix("timm:")
+    network = timm.create_model(name) if trunk != name else torchvision.models.get_model(name)
+    torch.save(network.state_dict(), tmp_path / "net.pth")
+    backbone = TSM(trunk=trunk)
+    backbone.load_weights(str(tmp_path / "net.pth"))
+    for key, value in backbone.trunk.state_dict().items():
+        assert torch.equal(value, network.state_dict()[key])
 
 
 def test_weights_of_features_saved_alone_load(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Files of pretrained weights: read without running anything in them, and fitted with every key accounted for."""
 
 import pickle
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -92,10 +93,10 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
         with warnings.catch_warnings(action="ignore"):  # of old pickle protocols
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, BadZipFile, OSError, ValueError) as error:
-        raise OsarbenchError(f"{path} is damaged or cut short ({_line(error)}). Download it again.") from error
+        raise OsarbenchError(f"{path} is damaged or cut short ({error}). Download it again.") from error
     except pickle.UnpicklingError as error:
         raise OsarbenchError(
-            f"{path} is refused, for loading it could run code hidden in it, or it is damaged ({_line(error)}). "
+            f"{path} is refused, for loading it could run code hidden in it ({_reason(error)}). "
             "If you trust it, save its tensors alone, best as .safetensors, and load those."
         ) from error
     for container in CONTAINERS:
@@ -106,13 +107,10 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
     return dict(checkpoint)
 
 
-def _line(error: Exception) -> str:
-    """Return the sentence of torch's message that says what was wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    telling = [
-        line for line in lines if line.startswith(("WeightsUnpickler error", "Unsupported", "PytorchStreamReader"))
-    ]
-    return (telling or lines or [type(error).__name__])[0]
+def _reason(error: Exception) -> str:
+    """Return what torch would not unpickle, in a few words."""
+    forbidden = re.search(r"GLOBAL (\S+)", str(error))
+    return f"it names {forbidden[1]}" if forbidden else "it holds more than tensors and plain values"
 
 
 def _first(keys: list[str], count: int = 3) -> str:

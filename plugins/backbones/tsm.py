@@ -1,18 +1,17 @@
 """TSM (Lin et al., ICCV 2019, arXiv:1811.08383): a 2D network whose residual branches see their neighbours in time."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from osarbench_plugins.backbones._weights import fit_weights, read_weights
 from torch import Tensor, nn
 
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError
 from osarbench.hookspecs import hookimpl
+from osarbench_plugins.backbones._trunks import build, pad_same
+from osarbench_plugins.backbones._weights import fit_weights, read_weights
 
 #: Class of a residual block -> attribute that starts its residual branch (the first that it has).
 BLOCKS: Mapping[str, tuple[str, ...]] = {
@@ -32,14 +31,8 @@ BLOCKS: Mapping[str, tuple[str, ...]] = {
 SHORTCUT = ("use_res_connect", "has_skip", "apply_residual")  #: attributes that say whether a block has its shortcut
 DEEP_STAGE = 23  #: a network with a stage of so many blocks (ResNet-101, -152) is shifted in every second one
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CLASSIFIERS = (
-    "fc.",
-    "classifier.",
-    "head.",
-    "cls_head.",
-    "debias_head.",
-)  #: what a file of weights may have in surplus
+#: Keys that a file of weights may have in surplus (the last two are behind the pooling in timm's MobileNetV3).
+CLASSIFIERS = ("fc.", "classifier.", "head.", "cls_head.", "debias_head.", "conv_head.", "norm_head.")
 
 
 class TSM(Backbone):
@@ -77,12 +70,12 @@ class TSM(Backbone):
     ) -> None:
         super().__init__()
         self.trunk_name = trunk
-        self.trunk, own_mean, own_std = _build(trunk, trunk_options or {})
+        self.trunk, own_mean, own_std = build(trunk, trunk_options or {})
         self.shift = TemporalShift(shift_div)
         for module in _shifted_modules(self.trunk, trunk):
             module.register_forward_pre_hook(self.shift)
         if tf_same:
-            _pad_same(self.trunk)
+            pad_same(self.trunk)
         self.trunk.to(memory_format=torch.channels_last)
         self.dim = self.map_dim = self._channels()
         self.clip = ClipSpec(
@@ -180,37 +173,6 @@ class _Shift(torch.autograd.Function):
         return _Shift.apply(gradients[0], frames, fold, not back), None, None, None
 
 
-def _build(trunk: str, options: Mapping[str, Any]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
-    """Return the network without pooling and classifier, untrained, and the normalisation it expects."""
-    try:
-        if trunk.startswith("timm:"):
-            return _build_timm(trunk.removeprefix("timm:"), options)
-        import torchvision
-
-        network: nn.Module = torchvision.models.get_model(trunk, weights=None, **options)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise OsarbenchError(
-            f"The trunk '{trunk}' cannot be built with the options {dict(options)}: {error}. "
-            "It is a name of torchvision (resnet50, mobilenet_v2, ...) or 'timm:NAME'."
-        ) from error
-    children = dict(network.named_children())
-    kept = (
-        ["features"]
-        if "features" in children
-        else [key for key in children if key not in ("avgpool", "fc", "classifier")]
-    )
-    return nn.Sequential(OrderedDict((key, children[key]) for key in kept)), IMAGENET_MEAN, IMAGENET_STD
-
-
-def _build_timm(name: str, options: Mapping[str, Any]) -> tuple[nn.Module, Sequence[float], Sequence[float]]:
-    import timm
-
-    network: Any = timm.create_model(name, pretrained=False, num_classes=0, global_pool="", **options)
-    if type(network).__name__ == "MobileNetV3":  # its last convolution follows the pooling: no part of the maps
-        network.conv_head, network.norm_head = nn.Identity(), nn.Identity()
-    return network, network.pretrained_cfg["mean"], network.pretrained_cfg["std"]
-
-
 def _shifted_modules(trunk: nn.Module, name: str) -> list[nn.Module]:
     """Return the modules that start a residual branch and get the shift."""
     stages = [[block for block in parent.children() if type(block).__name__ in BLOCKS] for parent in trunk.modules()]
@@ -230,27 +192,10 @@ def _branch(block: nn.Module) -> Iterator[nn.Module]:
         yield from [getattr(block, first) for first in BLOCKS[type(block).__name__] if hasattr(block, first)][:1]
 
 
-def _pad_same(trunk: nn.Module) -> None:
-    """Make all convolutions of stride above 1 pad as TensorFlow's SAME does: the odd pixel goes below and right."""
-    for module in trunk.modules():
-        if isinstance(module, nn.Conv2d) and max(module.stride) > 1 and not isinstance(module.padding, str):
-            module.padding = (0, 0)
-            module.register_forward_pre_hook(_same_padding)
-
-
-def _same_padding(module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-    assert isinstance(module, nn.Conv2d)
-    pads: list[int] = []
-    for axis in (1, 0):  # F.pad begins with the last axis
-        size, stride = inputs[0].shape[2 + axis], module.stride[axis]
-        reach = module.dilation[axis] * (module.kernel_size[axis] - 1) + 1
-        total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-        pads += [total // 2, total - total // 2]
-    return F.pad(inputs[0], pads)
-
-
 def _own_key(key: str) -> str:
     """Return torchvision's name of an MMAction2 key: ``backbone.layer1.0.conv1.conv.net.weight`` and the like."""
+    if not key.startswith("backbone."):
+        return key
     key = key.removeprefix("backbone.")
     key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.conv\.(?:net\.)?", r"\1conv\2.", key)
     key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.bn\.", r"\1bn\2.", key)

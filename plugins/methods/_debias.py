@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from osarbench_plugins.methods._evidential import log_alpha, log_loss
 from torch import Tensor, nn
+
+from osarbench_plugins.methods._evidential import log_alpha, log_loss
 
 
 class Branch(NamedTuple):
