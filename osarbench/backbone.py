@@ -24,7 +24,9 @@ class ClipSpec:
     size: int = 224  #: pixels; side of the square a training crop is resized to
     test_size: int = 224  #: pixels; side of the square crop at test time, cut from the short side
     train_crop: Literal["random_resized", "multi_scale", "random", "centre"] = "random_resized"
-    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  #: of "multi_scale"
+    crop_scales: tuple[float, ...] = (1.0, 0.875, 0.75, 0.66)  #: of "multi_scale": sides, as shares of the short side
+    crop_scale_gap: int = 1  #: of "multi_scale": how far apart in `crop_scales` width and height may be
+    crop_places: Literal[5, 13] = 13  #: of "multi_scale": corners and centre, or eight places between them too
     flip: float = 0.5  #: probability of a horizontal flip in training; 0 where left and right are different classes
     test_clips: int = 1  #: temporal positions at test time
     test_crops: Literal[1, 3] = 1  #: 1: centre; 3: along the longer side

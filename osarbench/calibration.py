@@ -88,8 +88,8 @@ def dear_decisions(
 
     Source: DEAR ``experiments/evaluate_calibration.py``; confidence is 1 - uncertainty, whatever the method's own is.
     ``closed``: known videos, K classes, none rejected. ``open``: K + 1 classes, right means the class of an accepted
-    known video or the rejection of an unknown one. ``binary``: right means known accepted or unknown rejected. As there,
-    1 - uncertainty is taken in float32 and videos outside (0, 1] are left out, which are those whose BALD is below 0 by
+    known video or the rejection of an unknown one. ``binary``: right means known accepted or unknown rejected. As
+    there, 1 - uncertainty is taken in float32 and videos outside (0, 1] are left out: those whose BALD is below 0 by
     rounding. (Their script marks an unknown video that lies exactly on the threshold with its class number; here it is
     accepted.) None without a threshold, or where an uncertainty is above 1, so that 1 - uncertainty is no confidence.
 

@@ -78,19 +78,37 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
-    """Return batches of (clips uint8 [N, 3, T, S, S], labels int64 [N])."""
+    """Return batches of (clips uint8 [N, 3, T, S, S], labels int64 [N]).
+
+    The loader has a generator of its own: else it would draw from torch's, more or less often depending on the number
+    of its processes, and change the dropout of the network.
+    """
     return DataLoader(
         clips, batch_size=batch, sampler=sampler, num_workers=loading.workers, pin_memory=loading.pin,
-        persistent_workers=loading.workers > 0, multiprocessing_context=_context(loading),
+        collate_fn=collate, generator=torch.Generator(), persistent_workers=loading.workers > 0, multiprocessing_context=_context(loading),
     )  # fmt: skip
 
 
 def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Tensor]:
     """Return batches of views, uint8 [N, views, 3, T, S, S], in order."""
     return DataLoader(
-        clips, batch_size=batch, num_workers=loading.workers, pin_memory=loading.pin,
+        clips, batch_size=batch, num_workers=loading.workers, pin_memory=loading.pin, collate_fn=stack,
+        generator=torch.Generator(),
         multiprocessing_context=_context(loading),
     )  # fmt: skip
+
+
+def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Put clips and labels of a batch together."""
+    return stack([clip for clip, _ in items]), torch.tensor([label for _, label in items])
+
+
+def stack(clips: list[Tensor]) -> Tensor:
+    """Put clips [..., 3, T, S, S] together, [N, ..., 3, T, S, S], channels-last as they are.
+
+    ``torch.stack`` would lay them out anew, and the network would have to lay them back.
+    """
+    return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
 
 
 def _context(loading: Loading) -> str | None:

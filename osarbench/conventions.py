@@ -24,13 +24,13 @@ CONVENTIONS = {
     "transfer_gap": "known_accepted - quantile: how the threshold transfers to test; negative: rejects too many known",
     "unknown_rejected": "share of these unknown videos that the threshold rejects",
     "balanced_accuracy": "(known_accepted + unknown_rejected) / 2 at the threshold; DEAR calls it Open Set AUC",
-    "open_macro_f1": "macro-F1 of K known classes and unknown, over 1..C unknown classes weighted by openness "
-    "1 - sqrt(2K / (2K + n)); exact mean over all draws of n classes, independent of the order of methods",
+    "open_macro_f1": "macro-F1 of the known classes with test videos and unknown, over 1..C unknown classes "
+    "weighted by openness 1 - sqrt(2K / (2K + n)); exact mean over all draws, whatever the order of methods",
     "open_macro_f1_std": "weighted std over `draws` seeded draws of unknown classes: not over training seeds",
     "open_macro_f1_dear": "the same with DEAR's ten draws (numpy seed 123), as its script gives the first method",
-    "open_macro_f1_all": "macro-F1 of K known classes and unknown, with every unknown video (openness of C classes)",
-    "ece_closed": "15 equal bins (l, r]; the method's own confidence, known videos, none rejected",
-    "brier_closed": "mean (confidence - correct)^2 of the method's own confidence, known videos, none rejected",
+    "open_macro_f1_all": "the point of the curve with every unknown video (all C classes)",
+    "ece_closed": "15 equal bins (l, r]; the method's own confidence, known videos, none rejected; null without one",
+    "brier_closed": "mean (confidence - correct)^2 of the method's own confidence, as ece_closed",
     "dear_ece_closed": "ECE with confidence 1 - uncertainty: known videos, none rejected; null if one is above 1",
     "dear_ece_open": "ECE with confidence 1 - uncertainty: K + 1 classes at the threshold",
     "dear_ece_binary": "ECE with confidence 1 - uncertainty: known or unknown at the threshold",

@@ -17,6 +17,8 @@ from osarbench.table import ROLES, validate
 THRESHOLD_ROLES = ("calibration", "train")
 #: The name of the last row and column of the confusion matrix.
 UNKNOWN = "(unknown)"
+#: How far beyond [0, 1] a confidence may lie by rounding.
+CONFIDENCE_SLACK = 1e-5
 
 Numbers = dict[str, float | int | None]
 
@@ -199,8 +201,9 @@ def _confusion(scores: Outcome, known_decisions: IntArray, unknown_decisions: In
 
 
 def _calibration(scores: Outcome) -> Numbers:
-    own = np.clip(scores.known.confidence, 0, 1)  # a softmax averaged in float32 may exceed 1 by rounding
-    complete = not np.isnan(own).any()
+    own = np.clip(scores.known.confidence, 0, 1)
+    # some published files hold logits or nothing; a softmax averaged in float32 may exceed 1 by rounding
+    complete = bool(np.all(np.abs(scores.known.confidence - own) < CONFIDENCE_SLACK))
     views = calibration.dear_decisions(
         known=scores.known.uncertainty,
         unknown=scores.unknown.uncertainty,

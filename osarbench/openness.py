@@ -13,6 +13,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+#: Draws computed at once: few enough to stay in the processor's cache.
+BLOCK = 256
+
+
 class OpenCounts(NamedTuple):
     """What the decisions at one threshold come to; index K of a decision is "unknown"."""
 
@@ -82,16 +86,10 @@ def macro_f1(counts: OpenCounts, chosen: npt.NDArray[np.bool_]) -> FloatArray:
     [0.777778, 0.666667]
     """
     # counts below 2**24 are exact in float32, whose matrix product takes half the time
-    exact = np.float32 if counts.unknown.sum() < 2**24 else np.float64
-    extra = (chosen.astype(exact) @ counts.unknown.astype(exact)).astype(np.float64)  # [D, K + 1]
-    twice_hits = np.append(2.0 * counts.hits, 0.0) + np.zeros_like(extra)
-    twice_hits[:, -1] = 2 * extra[:, -1]
-    total = np.append(counts.support, 0) + counts.decided + extra
-    total[:, -1] += extra.sum(axis=1)
-    occurs = total > 0
-    scores = np.divide(twice_hits, total, out=twice_hits, where=occurs)
-    means: FloatArray = scores.sum(axis=1) / occurs.sum(axis=1)
-    return means
+    exact: npt.DTypeLike = np.float32 if counts.unknown.sum() < 2**24 else np.float64
+    unknown = counts.unknown.astype(exact)
+    blocks = range(0, len(chosen), BLOCK)
+    return np.concatenate([_macro_f1(counts, chosen[row : row + BLOCK].astype(exact) @ unknown) for row in blocks])
 
 
 def dear_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 123, position: int = 0) -> OpenF1 | None:
@@ -130,14 +128,18 @@ def dear_draws(unknown_classes: int, draws: int = 10, seed: int = 123, position:
     [1, 1, 2, 2, 3, 3]
     """
     generator = np.random.RandomState(seed)
+    # the cells of one n by draw and class; choice(C, n, replace=False) takes the first n of a shuffled range
+    cells = np.arange(draws * unknown_classes).reshape(draws, unknown_classes)
+    orders = cells.copy()
     for _ in range(position * unknown_classes * draws):
-        generator.permutation(unknown_classes)
-    chosen = np.zeros((unknown_classes * draws, unknown_classes), bool)
-    for row, count in enumerate(np.repeat(np.arange(1, unknown_classes + 1), draws).tolist()):
-        # what choice(C, n, replace=False) does, without its checks
-        chosen[row, generator.permutation(unknown_classes)[:count]] = True
-    chosen.flags.writeable = False
-    return chosen
+        generator.shuffle(orders[0])  # earlier methods use up the generator
+    chosen = np.zeros((unknown_classes, draws * unknown_classes), bool)
+    for count, row in enumerate(chosen, start=1):
+        orders[:] = cells
+        for order in orders:
+            generator.shuffle(order)
+        row[orders[:, :count].ravel()] = True
+    return _frozen(chosen.reshape(-1, unknown_classes))
 
 
 @lru_cache(maxsize=8)
@@ -147,12 +149,10 @@ def nested_draws(unknown_classes: int, draws: int, seed: int) -> npt.NDArray[np.
     >>> nested_draws(3, draws=2, seed=0).sum(axis=1).tolist()
     [1, 1, 2, 2, 3, 3]
     """
-    orders = np.tile(np.arange(unknown_classes), (draws, 1))
-    ranks = np.random.default_rng(seed).permuted(orders, axis=1)  # [draws, C]
+    ranks = np.tile(np.arange(unknown_classes), (draws, 1))
+    ranks = np.random.default_rng(seed).permuted(ranks, axis=1)  # [draws, C]
     counts = np.arange(1, unknown_classes + 1)
-    chosen = (ranks[None] < counts[:, None, None]).reshape(-1, unknown_classes)
-    chosen.flags.writeable = False
-    return chosen
+    return _frozen((ranks < counts[:, None, None]).reshape(-1, unknown_classes))
 
 
 def weighted(known_classes: int, means: FloatArray, stds: FloatArray | None) -> OpenF1:
@@ -160,6 +160,23 @@ def weighted(known_classes: int, means: FloatArray, stds: FloatArray | None) -> 
     weights = openness(known_classes, np.arange(1, len(means) + 1))
     std = None if stds is None else float(np.sum(weights * stds) / weights.sum())
     return OpenF1(float(np.sum(weights * means) / weights.sum()), std, weights, means, stds)
+
+
+def _macro_f1(counts: OpenCounts, extra: npt.NDArray[np.floating]) -> FloatArray:
+    """Return the macro-F1 [D] of draws whose unknown videos add the decisions ``extra`` [D, K + 1]."""
+    fixed = counts.support + counts.decided[:-1]  # [K]
+    rejected = extra[:, -1].astype(np.float64)
+    total = extra.sum(axis=1, dtype=np.float64) + counts.decided[-1] + rejected
+    f1 = np.divide(2 * rejected, total, out=np.zeros_like(total), where=total > 0)
+    f1 += (2.0 * counts.hits / np.maximum(fixed + extra[:, :-1], 1)).sum(axis=1)
+    occurring = np.count_nonzero(fixed) + (extra[:, :-1][:, fixed == 0] > 0).sum(axis=1) + (total > 0)
+    means: FloatArray = f1 / occurring
+    return means
+
+
+def _frozen(chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    chosen.flags.writeable = False  # it is remembered, so nobody may change it
+    return chosen
 
 
 def _over_draws(counts: OpenCounts, chosen: npt.NDArray[np.bool_], draws: int) -> OpenF1 | None:

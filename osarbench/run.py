@@ -106,6 +106,8 @@ def _score(
     settings = bench.request.settings.get(method.name, {})
     folder = trained.folder / "".join([method.name, *(f",{key}={value}" for key, value in sorted(settings.items()))])
     scores = folder / ("scores.csv" if len(bench.listing.rows) < 20_000 else "scores.csv.gz")
+    if not (score.learns(method) or bench.protocol.sections.threshold.source == "train"):
+        features = {roles: file for roles, file in features.items() if roles != ("train",)}
     identity = {
         "format": FORMAT,
         "features": [manifest.digest_of(file) for file in features.values()],

@@ -86,8 +86,8 @@ def train(
         networks.hold(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
         done = _epoch(fabric, module, optimizer, loader, recipe, epoch, into)
         if log is not None:
-            _checkpoint(network, optimizer, fabric, epoch, into, identity)
             log.epoch(epoch, recipe.epochs, done)
+            _checkpoint(network, optimizer, fabric, epoch, into, identity)
         fabric.barrier()
     if log is not None:
         log.close()

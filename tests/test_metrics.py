@@ -216,7 +216,16 @@ def test_settings_out_of_range_are_refused() -> None:
         metrics.evaluate(table(), draws=0)
 
 
-def test_calibration_of_a_table_without_confidences_is_none() -> None:
-    result = metrics.evaluate(table().assign(confidence=np.nan))["calibration"]
+@pytest.mark.parametrize("confidence", [np.nan, 7.5])
+def test_calibration_without_probabilities_is_none(confidence: float) -> None:
+    result = metrics.evaluate(table().assign(confidence=confidence))["calibration"]
     assert result["ece_closed"] is None
+    assert result["brier_closed"] is None
     assert result["dear_ece_closed"] is None  # these uncertainties leave [0, 1]
+
+
+def test_calibration_forgives_rounding_beyond_one() -> None:
+    rows = table()
+    result = metrics.evaluate(rows.assign(confidence=1.0000002))["calibration"]
+    assert result == metrics.evaluate(rows.assign(confidence=1.0))["calibration"]
+    assert result["ece_closed"] is not None

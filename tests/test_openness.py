@@ -55,11 +55,14 @@ def test_dear_open_macro_f1_uses_up_the_generator_as_its_script_does() -> None:
         assert result.std == pytest.approx(np.average(curve.std(axis=1), weights=weights), abs=1e-12)
 
 
-@pytest.mark.parametrize("reject_all", [False, True])
-def test_expected_open_macro_f1_is_the_mean_over_every_draw(reject_all: bool) -> None:
+@pytest.mark.parametrize("unknown_decision", [None, 5, 0])
+@pytest.mark.parametrize("accept_known", [False, True])
+def test_expected_open_macro_f1_is_the_mean_over_every_draw(accept_known: bool, unknown_decision: int | None) -> None:
     made = decisions()
-    if reject_all:
-        made["unknown_decisions"] = np.full(60, 5)
+    if accept_known:
+        made["known_decisions"] = made["known_decisions"] % 5
+    if unknown_decision is not None:
+        made["unknown_decisions"] = np.full(60, unknown_decision)
     counts = openness.open_counts(**made)
     result = expectation.expected_open_macro_f1(counts)
     for count in range(1, 8):

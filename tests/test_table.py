@@ -112,9 +112,8 @@ def test_uncertainties_that_are_no_numbers_are_counted_with_their_first_videos(v
     assert message == f"The scores table has 2 rows whose uncertainty is {word}: 'b.avi', 'd.avi'."
 
 
-def test_a_confidence_beyond_one_is_refused_unless_by_rounding() -> None:
-    tables.validate(make(confidence=[1.0000002, 0.8, 0.7, 0.6]))
-    assert "1 row whose confidence is not a probability: 'c.avi'" in complaint(make(confidence=[0.9, 0.8, 7.0, 0.6]))
+def test_an_infinite_confidence_is_refused() -> None:
+    assert "1 row whose confidence is infinite: 'c.avi'" in complaint(make(confidence=[0.9, 0.8, np.inf, 0.6]))
 
 
 def test_a_video_may_occur_once_in_a_source() -> None:

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError
 from osarbench.hookspecs import hookimpl
-from osarbench_plugins.backbones._trunks import build, pad_same
-from osarbench_plugins.backbones._weights import fit_weights, read_weights
+
+from ._trunks import build, pad_same
+from ._weights import fit_weights, read_weights
 
 #: Class of a residual block -> attribute that starts its residual branch (the first that it has).
 BLOCKS: Mapping[str, tuple[str, ...]] = {

@@ -37,7 +37,8 @@ class Pose(NamedTuple):
     size: Array  #: place in the range of `RADII`, cyclic: 0 is the smallest, just below 1 the largest
 
 
-RADII = (0.09, 0.30)  #: of sprites
+RADII = (0.12, 0.34)  #: of sprites
+GRAIN = 0.01  #: of the camera: standard deviation of a pixel's value, from 0 to 1
 EDGE = 0.9  #: pixels over which a sprite's edge is soft
 
 
@@ -47,13 +48,13 @@ def render(shot: Shot, *, size: int, frames: int) -> Array:
     time = (np.arange(frames) / frames)[:, None, None]  # [T, 1, 1]
     shake_x, shake_y = _shake(take, frames, size)
     places = (np.arange(size) + 0.5) / size
-    x, y = places[None, None, :] + shake_x, places[None, :, None] + shake_y  # [T, 1, S], [T, S, 1]
+    x, y = places + shake_x, places[:, None] + shake_y  # [T, 1, S], [T, S, 1]
     if shot.motion in EFFECTS:
         image = _paint(EFFECTS[shot.motion](x, y, time, take), _shades(look, take.uniform(0.3, 0.8)))
     else:
         image = _acted(shot, x, y, time, look, take)
-    image += take.normal(0, 0.02, image.shape)
-    return np.asarray((np.clip(image, 0, 1) * 255).round(), dtype=np.uint8)
+    image += GRAIN * take.standard_normal(image.shape, dtype=np.float32)
+    return np.asarray(np.moveaxis(image.clip(0, 1) * 255 + 0.5, 0, -1).astype(np.uint8, order="C"))
 
 
 def encode(images: Array, *, rate: int) -> bytes:
@@ -72,46 +73,60 @@ def encode(images: Array, *, rate: int) -> bytes:
 
 
 def _acted(shot: Shot, x: Array, y: Array, time: Array, look: np.random.Generator, take: np.random.Generator) -> Array:
-    """Return a scene with its distractors and its sprite in motion, float [T, S, S, 3]."""
-    swap = look.random() < 0.5
-    dark, light = _shades(look, 0.3), _shades(look, 0.3)[::-1] + 0.45
-    image = _paint(SCENES[shot.scene](x, y, look), light if swap else dark)
-    colours = dark if swap else light
-    wobble = look.uniform(-1, 1, (3, 2)) * ((0.28,), (0.22,), (0.18,))  # of the outline, harmonics 1 to 3
-    for _ in range(take.integers(1, 4)):
-        drift = take.uniform(-0.6, 0.6, 2)
-        place = Pose(*take.random((3, 1, 1, 1)), size=np.zeros((1, 1, 1)))
-        place = place._replace(x=place.x + drift[0] * time, y=place.y + drift[1] * time)
-        _stamp(image, x, y, place, 0.0 * wobble, _shades(take, 0.3) + take.uniform(0, 0.4))
+    """Return a scene with its distractors and its sprite in motion, float [3, T, S, S]."""
+    shades = [_shades(look, 0.2), 1 - _shades(look, 0.2)]  # dark and light
+    colours, ground = shades if look.random() < 0.5 else shades[::-1]
+    image = _paint(SCENES[shot.scene](x, y, look), ground)
+    outline = look.uniform(-1, 1, (3, 2)) * ((0.25,), (0.3,), (0.2,))  # harmonics 1 to 3
+    for _ in range(take.integers(3)):
+        drift = take.uniform(-0.5, 0.5, (2, 1, 1, 1)) * time
+        place = Pose(*(take.random((2, 1, 1, 1)) + drift), angle=0 * time, size=0 * time)
+        _stamp(image, *_around(x, y, place), _radius(place.size), take.uniform(0.1, 0.9, (3, 1, 1, 1)))
     still = Pose(*take.random((4, 1, 1, 1)))
-    pose = MOTIONS[shot.motion](still, take.uniform(0.55, 1.1) * time, int(take.integers(4)))
-    _stamp(image, x, y, pose, wobble, colours)
+    pose = MOTIONS[shot.motion](still, take.uniform(0.5, 1) * time, int(take.integers(4)))
+    across, down = _around(x, y, pose)
+    ahead, aside = _rotate(across, down, pose.angle)
+    radius = _radius(pose.size) * _outline(ahead, aside, outline)
+    front = np.clip(ahead * image.shape[-1] / EDGE + 0.5, 0, 1)  # [T, S, S]
+    _stamp(image, across, down, radius, _paint(front, colours))
     return image
 
 
-def _stamp(image: Array, x: Array, y: Array, pose: Pose, wobble: Array, colours: Array) -> None:
-    """Paint a two-coloured sprite into images [T, S, S, 3], in place."""
-    across, down = (x - pose.x + 0.5) % 1 - 0.5, (y - pose.y + 0.5) % 1 - 0.5
-    turn = 2 * np.pi * pose.angle
-    ahead = across * np.cos(turn) + down * np.sin(turn)  # [T, S, S]
-    aside = down * np.cos(turn) - across * np.sin(turn)
-    radius = RADII[0] * (RADII[1] / RADII[0]) ** (pose.size % 1)
+def _around(x: Array, y: Array, pose: Pose) -> tuple[Array, Array]:
+    """Return how far places lie to the right of and below a sprite on the torus, [T, 1, S] and [T, S, 1]."""
+    return (x - pose.x + 0.5) % 1 - 0.5, (y - pose.y + 0.5) % 1 - 0.5
+
+
+def _rotate(across: Array, down: Array, turns: Array) -> tuple[Array, Array]:
+    """Return the same places, [T, S, S] each, as a sprite sees them that is turned clockwise."""
+    cosine, sine = np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)
+    return across * cosine + down * sine, down * cosine - across * sine
+
+
+def _radius(size: Array) -> Array:
+    return np.asarray(RADII[0] * (RADII[1] / RADII[0]) ** (size % 1))
+
+
+def _outline(ahead: Array, aside: Array, harmonics: Array) -> Array:
+    """Return the radius of a unit sprite in the direction of places [T, S, S], from its Fourier series."""
     direction = ahead + 1j * aside
-    distance = np.abs(direction)
-    direction /= distance + 1e-6
-    outline, power = np.ones_like(distance), np.ones_like(direction)
-    for real, imaginary in wobble:
-        power = power * direction
-        outline += real * power.real + imaginary * power.imag
-    softness = image.shape[1] / EDGE
-    cover = np.clip((radius * outline - distance) * softness + 0.5, 0, 1)[..., None]  # [T, S, S, 1]
-    half = np.clip(ahead * softness + 0.5, 0, 1)[..., None]
-    image += cover * (colours[0] + half * (colours[1] - colours[0]) - image)
+    direction /= np.abs(direction) + 1e-6
+    first, second, third = harmonics @ (1, -1j)
+    # Horner's scheme of the real part of a1 d + a2 d^2 + a3 d^3
+    return np.asarray(1 + (direction * (first + direction * (second + direction * third))).real)
+
+
+def _stamp(image: Array, across: Array, down: Array, radius: Array, colour: Array) -> None:
+    """Paint what lies within a radius of a place into images [3, T, S, S], in place."""
+    inside = radius - np.sqrt(across * across + down * down)
+    cover = (inside * (image.shape[-1] / EDGE) + 0.5).clip(0, 1).astype(np.float32)  # [T, S, S]
+    image += cover * (colour.astype(np.float32) - image)
 
 
 def _paint(texture: Array, colours: Array) -> Array:
-    """Colour a texture [T, S, S] of values from 0 to 1 with two colours [2, 3]: [T, S, S, 3]."""
-    return np.asarray(colours[0] + texture[..., None] * (colours[1] - colours[0]))
+    """Colour a texture [T, S, S] of values from 0 to 1 with two colours [2, 3]: float [3, T, S, S]."""
+    first, second = colours[..., None, None, None].astype(np.float32)
+    return np.asarray(first + texture.astype(np.float32) * (second - first))
 
 
 def _shades(generator: np.random.Generator, contrast: float) -> Array:
@@ -122,7 +137,7 @@ def _shades(generator: np.random.Generator, contrast: float) -> Array:
 
 def _shake(generator: np.random.Generator, frames: int, size: int) -> Array:
     """Draw the path of a hand-held camera, [2, T, 1, 1]: small steps around the middle."""
-    steps = generator.normal(0, 0.35 / size, (2, frames, 1, 1)).cumsum(axis=1)
+    steps = generator.normal(0, 0.25 / size, (2, frames, 1, 1)).cumsum(axis=1)
     return np.asarray(steps - steps.mean(axis=1, keepdims=True))
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from osarbench import hookimpl, manifest
 from osarbench.dataset import Dataset, Video
 from osarbench.errors import OsarbenchError
-from osarbench_plugins.datasets import _motion_render as renderer
+
+from . import _motion_render as renderer
 
 KNOWN = (
     "MoveLeft",

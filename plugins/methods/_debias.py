@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from osarbench_plugins.methods._evidential import log_alpha, log_loss
+from ._evidential import log_alpha, log_loss
 
 
 class Branch(NamedTuple):

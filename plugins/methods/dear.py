@@ -11,8 +11,9 @@ from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError, unknown_name
 from osarbench.hookspecs import hookimpl
 from osarbench.method import LinearHead, Method, Outputs, Progress
-from osarbench_plugins.methods import _evidential as evidential
-from osarbench_plugins.methods._debias import DebiasBranches, joint_terms
+
+from . import _evidential as evidential
+from ._debias import DebiasBranches, joint_terms
 
 Debias = Literal["head", "legacy", "none"]
 KERNELS: Mapping[str, int] = {"head": 3, "legacy": 1}  #: temporal kernel of the debiasing branches
