@@ -85,8 +85,10 @@ def run(
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
     entries = run_all(request)
+    if not entries:  # of the processes of a distributed run, the first alone has them
+        return
     _print_entries(entries)
-    if publish_to is not None and entries:
+    if publish_to is not None:
         from osarbench import leaderboard as board
 
         for entry in entries:

@@ -53,7 +53,7 @@ class ViewClips(Dataset[Tensor]):
         wanted = view_indices(self.store.entries[row].length, self.spec)  # [clips, T]
         frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
         crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
-        split = crops.unflatten(2, wanted.shape)  # [crops, 3, clips, T, S, S]
+        split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, 3, clips, T, S, S]
         views: Tensor = split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, 3, T, S, S]
         return views
 
@@ -85,7 +85,8 @@ def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: 
     """
     return DataLoader(
         clips, batch_size=batch, sampler=sampler, num_workers=loading.workers, pin_memory=loading.pin,
-        collate_fn=collate, generator=torch.Generator(), persistent_workers=loading.workers > 0, multiprocessing_context=_context(loading),
+        collate_fn=collate, generator=torch.Generator(), persistent_workers=loading.workers > 0,
+        multiprocessing_context=_context(loading),
     )  # fmt: skip
 
 
@@ -93,8 +94,7 @@ def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Te
     """Return batches of views, uint8 [N, views, 3, T, S, S], in order."""
     return DataLoader(
         clips, batch_size=batch, num_workers=loading.workers, pin_memory=loading.pin, collate_fn=stack,
-        generator=torch.Generator(),
-        multiprocessing_context=_context(loading),
+        generator=torch.Generator(), multiprocessing_context=_context(loading),
     )  # fmt: skip
 
 

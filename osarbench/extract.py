@@ -34,19 +34,20 @@ def extract(
     """
     network.eval()
     networks.channels_last(network)
-    module = fabric.setup_module(network)
-    module.mark_forward_method("vectors")
+    # Not set up by Fabric: its distributed wrapper would make the processes wait for each other at every batch, and
+    # they have different numbers of them.
+    fabric.to_device(network)
     digest = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
     folder = file.with_name(f".{file.stem}.{digest}")
     begins = range(0, len(clips), PIECE)
     pieces = [folder / f"{begin:08d}.npy" for begin in begins]
-    mine = [(begin, piece) for begin, piece in zip(begins, pieces, strict=True) if not piece.is_file()]
-    mine = mine[fabric.global_rank :: fabric.world_size]
+    dealt = list(zip(begins, pieces, strict=True))[fabric.global_rank :: fabric.world_size]
+    mine = [(begin, piece) for begin, piece in dealt if not piece.is_file()]
     videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
     with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
         for begin, piece in mine:
             part = ViewClips(clips.store, clips.rows[begin : begin + PIECE], clips.spec)
-            features = _features(fabric, module, part, loading, batch)
+            features = _features(fabric, network, part, loading, batch)
             with manifest.replacing(piece) as temporary:
                 np.save(temporary, features)
             progress.update(len(part))
@@ -59,16 +60,16 @@ def extract(
     fabric.barrier()
 
 
-def _features(fabric: Fabric, module: Any, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
+def _features(fabric: Fabric, network: Network, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
     """Return features [videos, views, D] of a piece."""
     loader: Any = fabric.setup_dataloaders(
         view_loader(clips, max(1, batch // clips.spec.views), loading), use_distributed_sampler=False
     )
     found = []
-    with torch.inference_mode():
+    with torch.inference_mode(), fabric.autocast():
         for views in loader:  # [N, V, 3, T, S, S]
-            vectors = module.vectors(views.flatten(0, 1))  # [N * V, D]
-            found.append(vectors.unflatten(0, views.shape[:2]).cpu().numpy())
+            vectors = network.vectors(views.flatten(0, 1))  # [N * V, D]
+            found.append(vectors.view(*views.shape[:2], -1).cpu().numpy())
     return np.concatenate(found)
 
 

@@ -25,14 +25,16 @@ def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), constrained_layout=True)
         tested = pd.concat([known, unknown])
         shown = tested.assign(videos=tested["role"].where(tested["role"] == "known", tested["source"]))
-        order = ["known", *sorted(unknown["source"].unique())]
+        sources = sorted(unknown["source"].unique())
+        colours = dict(zip(["known", *sources], sns.color_palette(), strict=False))
         sns.histplot(
-            shown, x="uncertainty", hue="videos", hue_order=order, ax=left, bins=40, element="step",
-            stat="density", common_norm=False,
+            shown, x="uncertainty", hue="videos", hue_order=list(colours), palette=colours, ax=left,
+            bins=40, element="step", stat="density", common_norm=False,
         )  # fmt: skip
         left.set(title="Uncertainty", xlabel="uncertainty (higher: more likely unknown)")
-        for source in order[1:]:
-            _roc(right, known["uncertainty"], unknown.loc[unknown["source"] == source, "uncertainty"], source)
+        for source in sources:
+            part = unknown.loc[unknown["source"] == source, "uncertainty"]
+            _roc(right, known["uncertainty"], part, source, color=colours[source])
         _roc(right, known["uncertainty"], unknown["uncertainty"], "all unknown", color="black")
         right.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
         right.set(

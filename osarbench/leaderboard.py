@@ -38,7 +38,7 @@ def publish(scores: Path, folder: Path) -> Path:
         stated = ", ".join(f"{key} = {value}" for key, value in identity["deviations"].items())
         raise OsarbenchError(f"{scores} deviates from its protocol ({stated}), so it cannot enter the leaderboard.")
     name = identity["protocol"]["name"]
-    entry = folder / name / identity["backbone"] / f"{scores.parent.name}-{identity['seed']}.csv.gz"
+    entry: Path = folder / name / identity["backbone"] / f"{scores.parent.name}-{identity['seed']}.csv.gz"
     with manifest.replacing(entry) as temporary:
         table.write(table.read(scores), temporary)
     facts = {

@@ -52,6 +52,9 @@ class Head(nn.Module, ABC):
         The objective is the sum of the terms; each is logged under its name. ``labels`` is int64 [N] in 0..K-1.
         """
 
+    def strip(self) -> None:
+        """Forget the parts that only training needs, so that they are neither saved nor loaded; none by default."""
+
     def clip_loss(
         self, backbone: Backbone, clips: Tensor, labels: Tensor, progress: Progress
     ) -> tuple[Tensor, Mapping[str, Tensor]]:

@@ -68,12 +68,14 @@ def channels_last(module: nn.Module) -> None:
 
 
 def save(network: Network, file: Path) -> None:
-    """Write the weights of backbone and head."""
+    """Write the weights of backbone and head, without what only training needs."""
+    network.head.strip()
     torch.save({"backbone": network.backbone.state_dict(), "head": network.head.state_dict()}, file)
 
 
 def load(network: Network, file: Path) -> None:
     """Read the weights of backbone and head. Nothing is unpickled but tensors and plain values."""
+    network.head.strip()
     state = read_tensors(file)
     network.backbone.load_state_dict(state["backbone"])
     network.head.load_state_dict(state["head"])

@@ -14,6 +14,7 @@ from osarbench import __version__, console, extract, figures, index, manifest, m
 from osarbench import table as tables
 from osarbench.bench import Bench, Request, set_up
 from osarbench.clips import TrainClips, ViewClips, as_labels, seeded
+from osarbench.errors import OsarbenchError
 from osarbench.method import Head, Method
 from osarbench.protocol import Protocol
 from osarbench.train import Trained, train
@@ -52,7 +53,7 @@ def _head(bench: Bench, methods: Sequence[Method]) -> list[Entry]:
     trained = Trained(bench.folder / f"{head.name}{mark}-{bench.request.seed}")
     with _held(bench, trained.folder):
         identity = _train_identity(bench, head, settings)
-        if not manifest.stands(trained.network, identity, redo=bench.request.redo):
+        if not _stands(bench, trained.network, identity):
             _train(bench, head, settings, trained, identity)
         built = _network(bench, head, settings)
         network.load(built, trained.network)
@@ -91,11 +92,25 @@ def _extract(bench: Bench, built: network.Network, trained: Trained, roles: tupl
         "clips": asdict(bench.spec),
         "precision": bench.fabric._precision.precision,
     }
-    if not manifest.stands(file, identity, redo=bench.request.redo):
+    if not _stands(bench, file, identity):
         clips = ViewClips(bench.frames, bench.places[rows.index], bench.spec)
         batch = 4 * bench.recipe.training.batch_size
         extract.extract(bench.fabric, built, clips, bench.loading, batch=batch, file=file, identity=identity)
     return file
+
+
+def _stands(bench: Bench, file: Path, identity: manifest.Identity) -> bool:
+    """Let the first process look and tell the others: they may look at different times, and must do the same."""
+    answer: bool | str | None = None
+    if bench.fabric.is_global_zero:
+        try:
+            answer = manifest.stands(file, identity, redo=bench.request.redo)
+        except OsarbenchError as error:
+            answer = str(error)
+    answer = bench.fabric.broadcast(answer)
+    if isinstance(answer, str):
+        raise OsarbenchError(answer)
+    return bool(answer)
 
 
 def _score(

@@ -69,10 +69,13 @@ def dense_clips(
 
 def train_indices(total: int, spec: "ClipSpec", generator: np.random.Generator) -> Indices:
     """Return the frames of one random training view, int64 [spec.length]."""
-    shape = {"frames": spec.frames, "stride": spec.stride, "clips": spec.segments}
     if spec.sampling == "dense":
-        return dense_clips(total, **shape, window=spec.window, randomness=generator).reshape(-1)
-    return uniform_clips(total, **shape, randomness=generator).reshape(-1)
+        found = dense_clips(
+            total, frames=spec.frames, stride=spec.stride, clips=spec.segments, window=spec.window, randomness=generator
+        )
+    else:
+        found = uniform_clips(total, frames=spec.frames, stride=spec.stride, clips=spec.segments, randomness=generator)
+    return found.reshape(-1)
 
 
 def view_indices(total: int, spec: "ClipSpec") -> Indices:

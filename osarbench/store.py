@@ -67,8 +67,8 @@ class Store:
             )  # fmt: skip
         shape = (entry.length, entry.height, entry.width, 3)
         bytes_wanted = slice(entry.offset, entry.offset + int(np.prod(shape)))
-        frames: np.ndarray = _open(shard)[bytes_wanted].reshape(shape)[wanted]
-        return np.asarray(frames)
+        stored = _open(shard)[bytes_wanted].reshape(shape)
+        return np.array(stored[wanted], dtype=np.uint8)
 
     @property
     def unreadable(self) -> list[tuple[int, str]]:
@@ -168,15 +168,15 @@ def _make(task: _Task) -> _Task:
 
 
 def _decode(source: Source, task: _Task, shard: Any) -> Entry:
-    path, cut = Path(source.path), {"start": source.start, "end": source.end}
+    path = Path(source.path)
     try:
         if task.raw and task.middle is None:
-            frames = video.read_frames(path, short_side=task.short_side, **cut)
+            frames = video.read_frames(path, short_side=task.short_side, start=source.start, end=source.end)
             first, length = 0, len(frames)
         else:
-            first, length = _middle(video.count_frames(path, **cut), task.middle)
+            first, length = _middle(video.count_frames(path, start=source.start, end=source.end), task.middle)
             wanted = range(first, first + length) if task.raw else [first]
-            frames = video.read_frames(path, wanted, short_side=task.short_side, **cut)
+            frames = video.read_frames(path, wanted, short_side=task.short_side, start=source.start, end=source.end)
     except video.UnreadableVideo as error:
         return Entry(0, 0, 0, 0, 0, error.reason)
     offset = shard.tell()

@@ -132,4 +132,5 @@ def _cut(images: Tensor, box: Box, size: int) -> Tensor:
     part = images[:, :, box.top : box.top + box.height, box.left : box.left + box.width]
     if (box.width, box.height) == (size, size):
         return part
-    return vision.resize(part, [size, size], antialias=True)
+    resized: Tensor = vision.resize(part, [size, size], antialias=True)
+    return resized

@@ -13,8 +13,6 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-VERSION = 1  # raise it when the same settings would give other videos
-
 Array = np.ndarray
 Texture = Callable[[Array, Array, np.random.Generator], Array]
 
@@ -45,16 +43,18 @@ EDGE = 0.9  #: pixels over which a sprite's edge is soft
 def render(shot: Shot, *, size: int, frames: int) -> Array:
     """Return the frames of a video, uint8 [T, size, size, 3]."""
     look, take = np.random.default_rng(shot.look), np.random.default_rng(shot.take)
-    time = (np.arange(frames) / frames)[:, None, None]  # [T, 1, 1]
+    time = np.arange(frames, dtype=np.float32)[:, None, None] / frames  # [T, 1, 1]
+    places = (np.arange(size, dtype=np.float32) + 0.5) / size
     shake_x, shake_y = _shake(take, frames, size)
-    places = (np.arange(size) + 0.5) / size
     x, y = places + shake_x, places[:, None] + shake_y  # [T, 1, S], [T, S, 1]
     if shot.motion in EFFECTS:
-        image = _paint(EFFECTS[shot.motion](x, y, time, take), _shades(look, take.uniform(0.3, 0.8)))
+        shades = _shades(look, look.uniform(0.3, 0.8))
+        image = _paint(EFFECTS[shot.motion](x, y, time, take), shades if look.random() < 0.5 else 1 - shades)
     else:
         image = _acted(shot, x, y, time, look, take)
-    image += GRAIN * take.standard_normal(image.shape, dtype=np.float32)
-    return np.asarray(np.moveaxis(image.clip(0, 1) * 255 + 0.5, 0, -1).astype(np.uint8, order="C"))
+    image += GRAIN * take.standard_normal(image.shape[1:], dtype=np.float32)
+    image = (image * 255 + 0.5).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.moveaxis(image, 0, -1))
 
 
 def encode(images: Array, *, rate: int) -> bytes:
@@ -79,11 +79,11 @@ def _acted(shot: Shot, x: Array, y: Array, time: Array, look: np.random.Generato
     image = _paint(SCENES[shot.scene](x, y, look), ground)
     outline = look.uniform(-1, 1, (3, 2)) * ((0.25,), (0.3,), (0.2,))  # harmonics 1 to 3
     for _ in range(take.integers(3)):
-        drift = take.uniform(-0.5, 0.5, (2, 1, 1, 1)) * time
-        place = Pose(*(take.random((2, 1, 1, 1)) + drift), angle=0 * time, size=0 * time)
-        _stamp(image, *_around(x, y, place), _radius(place.size), take.uniform(0.1, 0.9, (3, 1, 1, 1)))
-    still = Pose(*take.random((4, 1, 1, 1)))
-    pose = MOTIONS[shot.motion](still, take.uniform(0.5, 1) * time, int(take.integers(4)))
+        start, drift = _draw(take, 2), take.uniform(-0.5, 0.5, (2, 1, 1, 1)).astype(np.float32)
+        distractor = Pose(start[0] + drift[0] * time, start[1] + drift[1] * time, angle=0 * time, size=0 * time)
+        _stamp(image, *_around(x, y, distractor), _radius(distractor.size), take.uniform(0.1, 0.9, (3, 1, 1, 1)))
+    start, speed, option = _draw(take, 4), take.uniform(0.5, 1), int(take.integers(4))
+    pose = MOTIONS[shot.motion](Pose(*start), speed * time, option)
     across, down = _around(x, y, pose)
     ahead, aside = _rotate(across, down, pose.angle)
     radius = _radius(pose.size) * _outline(ahead, aside, outline)
@@ -111,7 +111,7 @@ def _outline(ahead: Array, aside: Array, harmonics: Array) -> Array:
     """Return the radius of a unit sprite in the direction of places [T, S, S], from its Fourier series."""
     direction = ahead + 1j * aside
     direction /= np.abs(direction) + 1e-6
-    first, second, third = harmonics @ (1, -1j)
+    first, second, third = (complex(real, -imaginary) for real, imaginary in harmonics)
     # Horner's scheme of the real part of a1 d + a2 d^2 + a3 d^3
     return np.asarray(1 + (direction * (first + direction * (second + direction * third))).real)
 
@@ -119,8 +119,13 @@ def _outline(ahead: Array, aside: Array, harmonics: Array) -> Array:
 def _stamp(image: Array, across: Array, down: Array, radius: Array, colour: Array) -> None:
     """Paint what lies within a radius of a place into images [3, T, S, S], in place."""
     inside = radius - np.sqrt(across * across + down * down)
-    cover = (inside * (image.shape[-1] / EDGE) + 0.5).clip(0, 1).astype(np.float32)  # [T, S, S]
+    cover = (inside * (image.shape[-1] / EDGE) + 0.5).clip(0, 1)  # [T, S, S]
     image += cover * (colour.astype(np.float32) - image)
+
+
+def _draw(generator: np.random.Generator, count: int) -> Array:
+    """Draw uniform numbers from 0 to 1, float32 [count, 1, 1, 1]."""
+    return generator.random((count, 1, 1, 1), dtype=np.float32)
 
 
 def _paint(texture: Array, colours: Array) -> Array:
@@ -138,7 +143,7 @@ def _shades(generator: np.random.Generator, contrast: float) -> Array:
 def _shake(generator: np.random.Generator, frames: int, size: int) -> Array:
     """Draw the path of a hand-held camera, [2, T, 1, 1]: small steps around the middle."""
     steps = generator.normal(0, 0.25 / size, (2, frames, 1, 1)).cumsum(axis=1)
-    return np.asarray(steps - steps.mean(axis=1, keepdims=True))
+    return np.asarray(steps - steps.mean(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _wave(cycle: Array) -> Array:
@@ -147,7 +152,7 @@ def _wave(cycle: Array) -> Array:
 
 
 def _sine(phase: Array) -> Array:
-    return np.asarray(0.5 + 0.5 * np.sin(2 * np.pi * phase))
+    return np.asarray(0.5 + 0.5 * np.sin(np.asarray(2 * np.pi * phase, dtype=np.float32)))
 
 
 #: Motion -> (pose at the start, way gone [T, 1, 1], a number from 0 to 3) -> poses.

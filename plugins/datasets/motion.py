@@ -1,13 +1,14 @@
-"""Motion: an embedded data set of moving sprites that only time tells apart, as real video files in UCF-101's layout."""
+"""Motion: sprites that only time tells apart, rendered once and encoded to video files in UCF-101's layout."""
 
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from osarbench import hookimpl, manifest
+from osarbench import console, hookimpl, manifest
 from osarbench.dataset import Dataset, Video
 from osarbench.errors import OsarbenchError
 
@@ -49,14 +50,18 @@ class Motion(Dataset):
 
     Args:
         root: a cache folder; videos of other settings or of another version of the renderer lie beside each other.
-        scene_bias: the share of a class's training groups that show its preferred scene; the others show any scene.
-        seed: of everything drawn.
+        scene_bias: share of a class's training groups that show its preferred scene; the others show every scene
+            equally often.
+        seed: of everything that is drawn.
         train_per_class: training videos of each known class.
         test_per_class: videos of each known class in each half of the test.
         near_per_class, far_per_class: videos of each unknown class.
-        clips_per_group: clips that share scene, sprite and colours.
-        size: pixels; side of a frame.
+        clips_per_group: clips that share scene, sprite and colours and differ in start, speed, distractors and camera.
+        size: pixels; side of a frame, even.
         frames: of a video.
+
+    Raises:
+        OsarbenchError: a setting is out of its range.
     """
 
     name = "motion"
@@ -69,19 +74,16 @@ class Motion(Dataset):
         *,
         scene_bias: float = 0.5,
         seed: int = 0,
-        train_per_class: int = 80,
+        train_per_class: int = 120,
         test_per_class: int = 24,
         near_per_class: int = 40,
-        far_per_class: int = 40,
+        far_per_class: int = 30,
         clips_per_group: int = 4,
-        size: int = 36,
+        size: int = 48,
         frames: int = 16,
     ) -> None:
-        if not 0 <= scene_bias <= 1:
-            raise OsarbenchError(f"[data.motion] scene_bias = {scene_bias} is wrong: it is a share, from 0 to 1.")
-        self.scene_bias, self.seed, self.clips_per_group, self.size, self.frames = (
-            scene_bias, seed, clips_per_group, size, frames
-        )  # fmt: skip
+        self.scene_bias, self.seed, self.clips_per_group = scene_bias, seed, clips_per_group
+        self.size, self.frames = size, frames
         self.per_class = {
             "train": train_per_class,
             "test_matched": test_per_class,
@@ -89,6 +91,10 @@ class Motion(Dataset):
             "near": near_per_class,
             "far": far_per_class,
         }
+        if not 0 <= scene_bias <= 1:
+            raise OsarbenchError(f"[data.motion] scene_bias = {scene_bias} is wrong: it is a share, from 0 to 1.")
+        if min(*self.per_class.values(), clips_per_group, frames, size) < 1 or size % 2:
+            raise OsarbenchError("[data.motion] numbers of videos, clips and frames are at least 1, `size` is even.")
         code = manifest.code_digest([Path(__file__), Path(renderer.__file__)])
         super().__init__(Path(root) / manifest.text_digest([code, vars(self)]))
 
@@ -108,89 +114,114 @@ class Motion(Dataset):
         return {split: len(CLASSES[split]) * count for split, count in self.per_class.items()}
 
     def prepare(self) -> None:
-        """Render and encode what is missing or damaged; a second process waits for the first."""
-        with manifest.only_one(self.root, "the data set 'motion'"):
-            digests = _read_digests(self.root / "manifest.json")
-            made = dict(self._make(digests))
-            if made:
-                with manifest.replacing(self.root / "manifest.json") as temporary:
-                    temporary.write_text(json.dumps(digests | made, indent=1) + "\n", encoding="utf-8")
+        """Render and encode what is missing or damaged; a second process waits for the first.
+
+        Raises:
+            OsarbenchError: a file cannot be written.
+        """
+        # A manifest of all files instead of one beside each: a run that is killed starts anew, which takes seconds.
+        with manifest.only_one(self.root, "the data set 'motion'", console.say):
+            record = self.root / "manifest.json"
+            digests, plan = _read_digests(record), self._plan()
+            made = {name: text.encode() for name, text in _lists(plan).items()}
+            made = {name: text for name, text in made.items() if not self._intact(name, digests)}
+            todo = [entry for entry in plan if not self._intact(entry.file, digests)]
+            for name, text in made.items():
+                digests[name] = self._write(name, text)
+            for entry in console.counted(todo, "render", len(todo), "videos") if todo else ():
+                images = renderer.render(entry.shot, size=self.size, frames=self.frames)
+                digests[entry.file] = self._write(entry.file, renderer.encode(images, rate=RATE))
+            if made or todo:
+                with manifest.replacing(record) as temporary:
+                    temporary.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
 
     def videos(self, split: str) -> list[Video]:
-        """Return the videos of a split, in the order of its list."""
+        """Return the videos of a split, in the order of its list.
+
+        Raises:
+            OsarbenchError: there is no such split, or `prepare` was not called.
+        """
         self.check_split(split)
         file = self.root / "annotations" / LISTS[split]
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise OsarbenchError(f"{file} cannot be read: {error.strerror}. `prepare` makes it.") from error
-        return [_video(line.split()[0]) for line in lines]
+        if not file.is_file():
+            raise OsarbenchError(f"The data set 'motion' has not been made in {self.root} yet: call prepare().")
+        return [_video(line.split()[0]) for line in file.read_text(encoding="utf-8").splitlines()]
 
-    def _make(self, digests: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        """Make each file that is not what its digest says; yield their paths below the root and digests."""
-        plan = list(self._plan())
-        for name, text in _lists(plan):
-            if not _intact(self.root / name, digests.get(name)):
-                yield name, _write(self.root / name, text.encode())
-        for entry in plan:
-            name = f"videos/{entry.id}"
-            if not _intact(self.root / name, digests.get(name)):
-                images = renderer.render(entry.shot, size=self.size, frames=self.frames)
-                yield name, _write(self.root / name, renderer.encode(images, rate=RATE))
-
-    def _plan(self) -> Iterator["_Entry"]:
+    def _plan(self) -> list["_Entry"]:
         """Decide what every video shows."""
-        for place, label in enumerate(self.classes):
-            group = 0
-            for split in LISTS:
-                if label in CLASSES[split]:
-                    for first, scene in self._scenes(split, label):
-                        group += 1
-                        for clip in range(1, 1 + min(self.clips_per_group, self.per_class[split] - first)):
-                            shot = renderer.Shot(
-                                motion=label,
-                                scene=scene,
-                                look=(self.seed, place, group),
-                                take=(self.seed, place, group, clip),
-                            )
-                            yield _Entry(split, f"{label}/v_{label}_g{group:02}_c{clip:02}.avi", shot)
+        plan: list[_Entry] = []
+        groups: Counter[str] = Counter()
+        for split, label in ((name, label) for name in LISTS for label in CLASSES[name]):
+            count = self.per_class[split]
+            starts = range(0, count, self.clips_per_group)
+            bias = self.scene_bias if split == "train" else 0.0
+            scenes = _scenes(split, label, len(starts), bias, random.Random(f"{self.seed} {split} {label}"))
+            for start, scene in zip(starts, scenes, strict=True):
+                groups[label] += 1
+                for clip in range(1, 1 + min(self.clips_per_group, count - start)):
+                    plan.append(_entry(split, label, scene, (self.seed, groups[label], clip)))
+        return plan
 
-    def _scenes(self, split: str, label: str) -> Iterator[tuple[int, str]]:
-        """Yield, for each group of a class in a split, the number of its first video and its scene."""
-        starts = range(0, self.per_class[split], self.clips_per_group)
-        generator = random.Random(f"{self.seed} {split} {label}")
-        preferred = SCENES[KNOWN.index(label)] if label in KNOWN else ""
-        others = [scene for scene in SCENES if scene != preferred]
-        generator.shuffle(others)
-        if split == "test_matched":
-            scenes = [preferred] * len(starts)
-        elif split == "test_swapped":
-            scenes = others
-        else:
-            # As evenly as numbers allow, so that the bias is what it says in small data sets too.
-            biased = round(self.scene_bias * len(starts)) if split == "train" else 0
-            every = generator.sample(SCENES, len(SCENES))
-            scenes = [preferred] * biased + [every[place % len(every)] for place in range(len(starts) - biased)]
-            generator.shuffle(scenes)
-        for place, first in enumerate(starts):
-            yield first, scenes[place % len(scenes)]
+    def _intact(self, name: str, digests: Mapping[str, str]) -> bool:
+        file = self.root / name
+        return name in digests and file.is_file() and manifest.sha256(file) == digests[name]
+
+    def _write(self, name: str, content: bytes) -> str:
+        """Write a file and return its digest. Nothing is synced: what a crash leaves is found by its digest."""
+        file = self.root / name
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+        except OSError as error:
+            raise OsarbenchError(
+                f"{file} cannot be written: {error.strerror}. Make room there, or choose another cache folder with "
+                "OSARBENCH_CACHE, and run the same command again."
+            ) from error
+        return sha256(content).hexdigest()
 
 
 class _Entry(NamedTuple):
+    """One video to be made."""
+
     split: str
     id: str
     shot: renderer.Shot
 
+    @property
+    def file(self) -> str:
+        return f"videos/{self.id}"
 
-def _lists(plan: Iterable[_Entry]) -> Iterator[tuple[str, str]]:
-    """Yield path below the root and text of each list file."""
+
+def _entry(split: str, label: str, scene: str, place: tuple[int, int, int]) -> _Entry:
+    """Return the entry of (seed, group, clip). Clips of a group draw their look from the same seed."""
+    seed, group, clip = place
+    kind = (KNOWN + NEAR + FAR).index(label)
+    shot = renderer.Shot(motion=label, scene=scene, look=(seed, kind, group), take=(seed, kind, group, clip))
+    return _Entry(split, f"{label}/v_{label}_g{group:02}_c{clip:02}.avi", shot)
+
+
+def _scenes(split: str, label: str, count: int, bias: float, generator: random.Random) -> list[str]:
+    """Return the scenes of so many groups, spread as evenly as numbers allow, so that the bias is exact."""
+    preferred = SCENES[KNOWN.index(label)] if label in KNOWN else ""
+    if split == "test_matched":
+        return [preferred] * count
+    some = [scene for scene in SCENES if scene != preferred or split != "test_swapped"]
+    generator.shuffle(some)
+    biased = round(bias * count)
+    scenes = [preferred] * biased + [some[place % len(some)] for place in range(count - biased)]
+    generator.shuffle(scenes)
+    return scenes
+
+
+def _lists(plan: Sequence[_Entry]) -> dict[str, str]:
+    """Return path below the root and text of each list file."""
     ids = {label: place for place, label in enumerate(KNOWN + NEAR + FAR, start=1)}
-    yield "annotations/classInd.txt", "".join(f"{place} {label}\n" for label, place in ids.items())
-    plan = list(plan)
+    texts = {"annotations/classInd.txt": "".join(f"{place} {label}\n" for label, place in ids.items())}
     for split, name in LISTS.items():
         listed = [entry for entry in plan if entry.split == split]
         ends = [f" {ids[entry.shot.motion]}" if split == "train" else "" for entry in listed]
-        yield f"annotations/{name}", "".join(f"{entry.id}{end}\n" for entry, end in zip(listed, ends, strict=True))
+        texts[f"annotations/{name}"] = "".join(f"{entry.id}{end}\n" for entry, end in zip(listed, ends, strict=True))
+    return texts
 
 
 def _video(path: str) -> Video:
@@ -200,26 +231,12 @@ def _video(path: str) -> Video:
 
 
 def _read_digests(file: Path) -> dict[str, str]:
-    """Return the digests of the files that were made; none if `prepare` was killed, and all are made again."""
+    """Return the digests of the files that are there; none if they were never made to the end."""
     try:
         digests = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return digests if isinstance(digests, dict) else {}
-
-
-def _intact(file: Path, digest: str | None) -> bool:
-    try:
-        return digest is not None and sha256(file.read_bytes()).hexdigest() == digest
-    except OSError:
-        return False
-
-
-def _write(file: Path, content: bytes) -> str:
-    """Write a file whole or not at all and return its digest."""
-    with manifest.replacing(file) as temporary:
-        temporary.write_bytes(content)
-    return sha256(content).hexdigest()
 
 
 @hookimpl

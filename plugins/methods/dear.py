@@ -96,6 +96,10 @@ class DearHead(LinearHead):
         terms = joint_terms(outputs, labels, clamp=evidential.CLAMP)
         return {name: self.loss_factor * term for name, term in terms.items()}
 
+    def strip(self) -> None:
+        """Forget the debiasing branches."""
+        self.branches = None
+
     def get_extra_state(self) -> Tensor:
         """Return the seed of the shuffling, for the head's state dict."""
         return torch.tensor(self.shuffle_seed)

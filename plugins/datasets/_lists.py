@@ -1,0 +1,35 @@
+"""Reading official list files: tolerant of line ends and blanks, strict about what a line says."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from osarbench.errors import OsarbenchError
+
+
+def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -> Path:
+    """Return the first of the folders below `root` that has this file.
+
+    Raises:
+        OsarbenchError: none has it; the message says what to put where.
+    """
+    for candidate in candidates:
+        if (root / candidate / file).is_file():
+            return root / candidate
+    shown = ", ".join(str(root / candidate) for candidate in candidates)
+    raise OsarbenchError(f"The list file {file} is in none of {shown}.\n{layout}")
+
+
+def lines(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield (where, text) of every line that is not blank; `where` names file and line for messages."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OsarbenchError(f"{file} cannot be read: {error}.") from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield f"{file}, line {number}", line.strip()
+
+
+def malformed(where: str, text: str, wanted: str) -> OsarbenchError:
+    """Return the error for a line that is not what it should be."""
+    return OsarbenchError(f"{where}: '{text}' is not '{wanted}'. Is this the official file?")

@@ -1,0 +1,124 @@
+"""The command line as a user meets it: tables, clear errors, exit codes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from osarbench import cli
+
+HERE = Path(__file__).parent
+TOY = ["--protocol", str(HERE / "toy.toml"), "--backbone", "toy", "--plugin", str(HERE / "toy.py"), "--device", "cpu"]
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OSARBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("OSARBENCH_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.delenv("OSARBENCH_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def call(*arguments: str) -> int:
+    try:
+        cli.main(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_a_run_ends_with_a_table_and_says_where_its_files_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "--method", "dnn,toy_nearest", *TOY) == 0
+    shown = capsys.readouterr()
+    assert "AUROC ↑" in shown.out
+    assert "toy_nearest: runs/toy/toy/linear-0/toy_nearest/" in shown.out
+    assert "train: epoch 4/4  loss" in shown.err
+    assert "clips/s" in shown.err
+
+
+def test_a_run_can_be_published_and_the_page_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("toy.toml").write_text((HERE / "toy.toml").read_text())
+    assert call("run", "--method", "dnn", *TOY, "--epochs", "2", "--publish") == 1
+    assert "deviates from its protocol (epochs = 2)" in capsys.readouterr().err
+
+
+def test_evaluate_computes_the_same_numbers_from_the_table_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    call("run", "--method", "dnn", *TOY)
+    row = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("dnn "))
+    assert call("evaluate", "runs/toy/toy/linear-0/dnn/scores.csv") == 0
+    assert row.split()[-6:] == capsys.readouterr().out.splitlines()[2].split()[-6:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--method", "deer", "--backbone", "tsm"], "There is no method 'deer'. Did you mean 'dear'?"),
+        (["run", "--method", "dnn", "--backbone", "tms"], "There is no backbone 'tms'. Did you mean 'tsm'?"),
+        (
+            ["run", "--method", "dnn", "--backbone", "tsm", "--protocol", "ucf101-hmbd51"],
+            "Did you mean 'ucf101-hmdb51'?",
+        ),
+        (["run", "--method", "dnn", "--backbone", "tsm", "--set", "dear.clamp=1"], "this run has no method 'dear'"),
+        (
+            ["run", "--method", "dear", "--backbone", "tsm", "--set", "dear.clmp=1"],
+            "no setting 'clmp'. Did you mean 'clamp'?",
+        ),
+        (["run", "--method", "dear", "--backbone", "tsm", "--set", "clamp"], "write METHOD.KEY=VALUE"),
+        (["run", "--method", "dnn", "--backbone", "tsm", "--precision", "bf8"], "There is no precision 'bf8'"),
+        (["data", "check", "ucf11"], "There is no data set 'ucf11'. Did you mean 'ucf101'?"),
+        (["data", "check", "ucf101", "nowhere"], "nowhere: there is no such folder"),
+        (["list", "method"], "Did you mean 'methods'?"),
+        (["evaluate", "none.csv"], "There is no scores table at none.csv"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_message_with_the_nearest_name(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert call(*arguments) == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("osarbench: ")
+    assert message in shown
+    assert "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["rnu"], "There is no command 'rnu'. Did you mean 'run'?"), (["run", "--bakbone", "tsm"], "--backbone")],
+)
+def test_a_misspelt_command_or_option_names_the_nearest(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert call(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_list_shows_what_there_is_and_where_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("list") == 0
+    shown = capsys.readouterr().out
+    for name in ("motion", "ucf101", "hmdb51", "mit", "folder", "tsm", "dnn", "dear", "ucf12-hmdb20"):
+        assert f"\n  {name} " in shown
+    assert "[built-in]" in shown
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from osarbench import extract
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(extract, "extract", interrupt)
+    assert call("run", "--method", "dnn", *TOY) == 130
+    assert "Run the same command again" in capsys.readouterr().err
+
+
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "osarbench", "run", "--method", "dnn", *TOY, "--devices", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("AUROC ↑") == 1
+    assert (tmp_path / "runs/toy/toy/linear-0/dnn/metrics.json").is_file()
