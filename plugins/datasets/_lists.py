@@ -1,5 +1,6 @@
 """Reading official list files: tolerant of line ends and blanks, strict about what a line says."""
 
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,8 +20,14 @@ def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -
     raise OsarbenchError(f"The list file {file} is in none of {shown}.\n{layout}")
 
 
-def lines(file: Path) -> Iterator[tuple[str, str]]:
-    """Yield (where, text) of every line that is not blank; `where` names file and line for messages."""
+def lines(file: Path, layout: str) -> Iterator[tuple[str, str]]:
+    """Yield (where, text) of every line that is not blank; `where` names file and line for messages.
+
+    Raises:
+        OsarbenchError: the file is not there (the message says what to put where) or is not text.
+    """
+    if not file.is_file():
+        raise OsarbenchError(f"The list file {file} is missing.\n{layout}")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -28,6 +35,19 @@ def lines(file: Path) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield f"{file}, line {number}", line.strip()
+
+
+def rows(file: Path, layout: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield (where, fields) of every line of a CSV file that is not blank; blanks around a field are cut off.
+
+    Raises:
+        OsarbenchError: as `lines`, or a quotation mark is not closed on its line.
+    """
+    for where, text in lines(file, layout):
+        try:
+            yield where, [field.strip() for field in next(csv.reader([text], skipinitialspace=True, strict=True))]
+        except csv.Error as error:
+            raise malformed(where, text, "fields separated by commas, quotation marks closed") from error
 
 
 def malformed(where: str, text: str, wanted: str) -> OsarbenchError:

@@ -55,7 +55,7 @@ class Hmdb51(Dataset):
         return find_folder(self.root, FOLDERS, f"{self.classes[0]}_test_split1.txt", self.layout)
 
     def _listed(self, label: str, number: str) -> Iterator[tuple[Video, str]]:
-        for where, text in lines(self._folder / f"{label}_test_split{number}.txt"):
+        for where, text in lines(self._folder / f"{label}_test_split{number}.txt", self.layout):
             file, _, flag = text.rpartition(" ")
             if flag not in ("0", "1", "2") or not file.strip():
                 raise malformed(where, text, "<video>.avi <0, 1 or 2>")

@@ -43,14 +43,14 @@ class Ucf101(Dataset):
         """Return the videos of ``trainlist0N.txt`` or ``testlist0N.txt``."""
         self.check_split(split)
         file = self._folder / f"{split[:-1]}list0{split[-1]}.txt"
-        return [self._video(where, text.split()[0]) for where, text in lines(file)]
+        return [self._video(where, text.split()[0]) for where, text in lines(file, self.layout)]
 
     @cached_property
     def _folder(self) -> Path:
         return find_folder(self.root, FOLDERS, "classInd.txt", self.layout)
 
     def _class_ids(self) -> Iterator[tuple[int, str]]:
-        for where, text in lines(self._folder / "classInd.txt"):
+        for where, text in lines(self._folder / "classInd.txt", self.layout):
             number, _, label = text.partition(" ")
             if not (number.isdigit() and label):
                 raise malformed(where, text, "<number> <Class>")

@@ -1,0 +1,162 @@
+"""`osarbench data check`: what is found, and what makes a run wrong."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from osarbench import datacheck
+from osarbench.dataset import Dataset, Video
+from osarbench_plugins.datasets.hmdb51 import Hmdb51
+from osarbench_plugins.datasets.ucf101 import Ucf101
+
+RUN, JUMP = "run/a.mp4", "jump/b.mp4"
+
+
+class Small(Dataset):
+    """Lists given as text: split -> ids; a group is a file name without its suffix."""
+
+    name = "small"
+    layout = "It is made by the tests."
+    classes = ("run", "jump", "swim")
+
+    def __init__(self, root: Path, lists: Mapping[str, str], official: Mapping[str, int] | None = None) -> None:
+        super().__init__(root)
+        self.lists = lists
+        self.official_counts = official or {}  # type: ignore[misc]
+
+    @property
+    def splits(self) -> Sequence[str]:
+        return tuple(self.lists)
+
+    def videos(self, split: str) -> list[Video]:
+        self.check_split(split)
+        return [Video(name, name.split("/")[0], Path(name).stem) for name in self.lists[split].split()]
+
+
+def small(root: Path, lists: Mapping[str, str], there: str = f"{RUN} {JUMP}", **official: int) -> Small:
+    for name in there.split():
+        (root / "videos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "videos" / name).write_bytes(b"not a video")
+    return Small(root, lists, official)
+
+
+def checked(dataset: Dataset, **options: bool) -> datacheck.Report:
+    return datacheck.check(dataset, read=False, **options)
+
+
+def test_a_whole_copy_has_no_problem(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": RUN, "test": JUMP}, train=1, test=1), complete=True)
+    assert (report.problems, report.ok, report.surplus) == ([], True, ())
+    assert "No problem found" in datacheck.render(report)
+    assert "partial" not in datacheck.render(report)
+
+
+def test_a_partial_copy_is_right_but_said_and_wrong_if_it_must_be_complete(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": f"{RUN} run/c.mp4", "test": JUMP})
+    assert checked(dataset).ok
+    assert "A partial copy: 2 of 3 videos are there" in datacheck.render(checked(dataset))
+    assert checked(dataset, complete=True).problems == ["train: 1 of 2 videos are missing: run/c.mp4."]
+
+
+def test_missing_videos_are_counted_by_split_and_class(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": f"{RUN} run/c.mp4 swim/d.mp4", "test": JUMP}))
+    assert [(split.listed, split.found, split.missing) for split in report.splits] == [
+        (3, 1, ("run/c.mp4", "swim/d.mp4")),
+        (1, 1, ()),
+    ]
+    assert [(label.name, label.listed, label.found) for label in report.classes] == [
+        ("run", 2, 1),
+        ("jump", 1, 1),
+        ("swim", 1, 0),
+    ]
+    assert report.absent == ("swim",)
+
+
+def test_a_split_without_any_video_is_a_problem(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": RUN, "test": "swim/d.mp4"}))
+    assert [problem.partition(":")[0] for problem in report.problems] == ["test"]
+    assert datacheck.check(small(tmp_path, {"train": RUN, "test": "swim/d.mp4"}), splits=["train"], read=False).ok
+
+
+def test_lists_of_another_length_than_the_official_ones_are_a_problem(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": RUN, "test": JUMP}, train=2, test=1))
+    assert report.problems == ["train: 1 videos are listed, 2 in the official list."]
+
+
+def test_a_video_in_training_and_test_is_a_problem(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train2": f"{RUN} {JUMP}", "test2": JUMP, "test1": RUN}))
+    assert report.problems == [f"In train2 and in test2: {JUMP}."]  # test1 belongs to another training split
+
+
+@pytest.mark.parametrize("test", ["test", "testing", "val", "validation", "test_swapped"])
+def test_a_group_in_training_and_test_is_a_problem(tmp_path: Path, test: str) -> None:
+    report = checked(small(tmp_path, {"training": RUN, test: "jump/a.mp4"}, there=f"{RUN} jump/a.mp4"))
+    assert report.problems == [f"training and {test} share 1 groups: a."]
+
+
+def test_a_group_that_official_lists_share_is_said_but_no_problem(shared: Path) -> None:
+    report = datacheck.check(Hmdb51(shared / "data/mini/hmdb51"), splits=["train2", "test2"], read=False)
+    assert [both.groups for both in report.shared] == [("pour/How_to",)]
+    assert report.ok
+    assert "share the groups pour/How_to" in datacheck.render(report)
+
+
+def test_a_video_listed_twice_is_a_problem(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": f"{RUN} {RUN}", "test": JUMP}))
+    assert report.problems == [f"train: listed twice: {RUN}."]
+
+
+def test_files_in_no_list_are_surplus_and_no_problem(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": RUN, "test": JUMP}, there=f"{RUN} {JUMP} swim/new.MP4 swim/notes.txt")
+    assert checked(dataset).surplus == ("swim/new.MP4",)
+    assert checked(dataset).ok
+    assert datacheck.check(dataset, splits=["train"], read=False).surplus is None
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_file_is_reported_with_path_and_reason(shared: Path, tmp_path: Path, workers: int) -> None:
+    dataset = small(tmp_path, {"train": f"{RUN} run/good.avi", "test": JUMP})
+    clip = (shared / "data/clips/TrumanShow_wave_f_nm_np1_fr_med_26.avi").read_bytes()
+    (tmp_path / "videos/run/good.avi").write_bytes(clip)
+    (tmp_path / "videos" / JUMP).write_bytes(b"")
+    report = datacheck.check(dataset, workers=workers)
+    assert [Path(file.path).name for file in report.unreadable or ()] == ["a.mp4", "b.mp4"]
+    assert [file.reason for file in report.unreadable or ()][1] == "an empty file"
+    assert "2 files cannot be read" in report.problems[0]
+    assert "b.mp4: an empty file" in datacheck.render(report)
+
+
+def test_a_truncated_file_is_unreadable(shared: Path, tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": RUN}, there=RUN)
+    clip = (shared / "data/clips/v_SoccerJuggling_g23_c01.avi").read_bytes()
+    (tmp_path / "videos" / RUN).write_bytes(clip[: len(clip) // 2])
+    assert not datacheck.check(dataset, workers=0).ok
+
+
+def test_the_sample_of_ucf101_is_right_and_partial(shared: Path) -> None:
+    report = checked(Ucf101(shared / "data/mini/ucf101"))
+    assert report.ok
+    assert [(split.listed, split.official) for split in report.splits[:2]] == [(9537, 9537), (3783, 3783)]
+    assert (len(report.absent), report.surplus) == (89, ())
+
+
+def test_real_files_with_number_signs_are_not_surplus_under_their_other_name(tmp_path: Path, shared: Path) -> None:
+    shutil.copytree(shared / "data/mini/hmdb51/annotations", tmp_path / "annotations")
+    name = "golf/Golf_Swing_@6Iron_golf_f_cm_np1_fr_med_0.avi"
+    (tmp_path / "videos/golf").mkdir(parents=True)
+    (tmp_path / "videos" / name).touch()
+    report = checked(Hmdb51(tmp_path))
+    assert report.surplus == ()
+    assert report.splits[-1].found == 1
+
+
+def test_long_lists_are_cut_and_the_json_has_all(tmp_path: Path) -> None:
+    names = [f"run/{number:02}.mp4" for number in range(9)]
+    report = checked(small(tmp_path, {"train": " ".join([RUN, *names]), "test": JUMP}), complete=True)
+    assert "... and 4 more (--json FILE has all)" in datacheck.render(report)
+    content = json.loads(datacheck.to_json(report))
+    assert content["splits"][0]["missing"] == names
+    assert (content["ok"], content["problems"]) == (False, report.problems)

@@ -1,0 +1,203 @@
+"""The data sets on disk: official lists read whole, malformed ones refused with file and line."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from osarbench.dataset import Video
+from osarbench.errors import OsarbenchError
+from osarbench_plugins.datasets.folder import Folder
+from osarbench_plugins.datasets.hmdb51 import Hmdb51
+from osarbench_plugins.datasets.mit import Mit
+from osarbench_plugins.datasets.ucf101 import Ucf101
+
+
+def write(file: Path, text: str | bytes = b"") -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return file
+
+
+def ucf(root: Path, train: str, folder: str = "annotations") -> Ucf101:
+    write(root / folder / "classInd.txt", "1 ApplyLipstick\r\n2 YoYo\r\n\r\n")
+    write(root / folder / "trainlist01.txt", train)
+    return Ucf101(root)
+
+
+def hmdb(root: Path, line: str) -> Hmdb51:
+    for label in Hmdb51.classes:
+        write(root / f"annotations/{label}_test_split1.txt", f"A_{label}_f_cm_np1_ba_bad_0.avi 1 \r\n\r\n")
+    write(root / "annotations/catch_test_split1.txt", line)
+    return Hmdb51(root)
+
+
+def mit(root: Path, validation: str, classes: int = 305) -> Mit:
+    write(root / "annotations/moments_categories.txt", "".join(f"c{n},{n}\r\n" for n in reversed(range(classes))))
+    write(root / "annotations/validationSet.csv", validation)
+    return Mit(root)
+
+
+def listed(root: Path, text: str) -> Folder:
+    write(root / "videos.csv", text)
+    return Folder(root)
+
+
+def test_the_official_lists_of_ucf101_have_the_official_counts(shared: Path) -> None:
+    dataset = Ucf101(shared / "data/mini/ucf101")
+    counts = {split: len({video.id for video in dataset.videos(split)}) for split in dataset.splits}
+    assert counts == Ucf101.official_counts
+    assert (counts["train1"], counts["test1"], len(dataset.classes)) == (9537, 3783, 101)
+    assert dataset.classes == tuple((shared / "data/annotations/ucf101_label_map.txt").read_text().split())
+
+
+def test_the_official_lists_of_hmdb51_have_the_official_counts(shared: Path) -> None:
+    dataset = Hmdb51(shared / "data/mini/hmdb51")
+    counts = {split: len({video.id for video in dataset.videos(split)}) for split in dataset.splits}
+    assert counts == {**Hmdb51.official_counts, "all": 6766}
+    assert list(dataset.classes) == (shared / "data/annotations/hmdb51_label_map.txt").read_text().split()
+
+
+@pytest.mark.parametrize("name", ["ucfTrainTestlist", "annotations/ucfTrainTestlist"])
+def test_lists_are_found_in_the_folder_of_their_archive_too(shared: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).symlink_to(shared / "data/annotations/ucfTrainTestlist")
+    (tmp_path / "testTrainMulti_7030_splits").symlink_to(shared / "data/annotations/testTrainMulti_7030_splits")
+    assert len(Ucf101(tmp_path).videos("test3")) == 3696
+    assert len(Hmdb51(tmp_path).videos("train2")) == 3570
+
+
+def test_official_splits_of_ucf101_never_divide_a_group(shared: Path) -> None:
+    dataset = Ucf101(shared / "data/mini/ucf101")
+    groups = [{video.group for video in dataset.videos(split)} for split in ("train1", "test1")]
+    assert [len(group) for group in groups] == [1818, 707]  # 18 and 7 of the 25 groups of each class
+    assert not groups[0] & groups[1]
+
+
+def test_the_groups_of_ucf101_and_hmdb51_are_class_and_source(shared: Path) -> None:
+    first = Ucf101(shared / "data/mini/ucf101").videos("train1")[0]
+    assert first == Video("ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi", "ApplyEyeMakeup", "ApplyEyeMakeup_g08")
+    clip = Hmdb51(shared / "data/mini/hmdb51").videos("all")[0]
+    assert clip.id.startswith("brush_hair/April_09_brush_hair_u_nm_np1_ba_goo_0")
+    assert (clip.label, clip.group) == ("brush_hair", "brush_hair/April_09")
+
+
+def test_windows_line_ends_blank_lines_and_trailing_blanks_do_not_matter(tmp_path: Path) -> None:
+    dataset = ucf(tmp_path / "ucf", "\ufeffYoYo/v_YoYo_g08_c01.avi 2  \r\n\r\nYoYo/v_YoYo_g08_c02.avi\r\n")
+    assert [video.id for video in dataset.videos("train1")] == ["YoYo/v_YoYo_g08_c01.avi", "YoYo/v_YoYo_g08_c02.avi"]
+    assert dataset.classes == ("ApplyLipstick", "YoYo")
+    assert len(hmdb(tmp_path / "hmdb", "A_catch_f.avi 1 \r\n").videos("train1")) == 51
+
+
+def test_flags_of_hmdb51_choose_and_all_has_every_video(tmp_path: Path) -> None:
+    dataset = hmdb(tmp_path, "A_catch_f.avi 1\nB_catch_f.avi 2\nC_catch_f.avi 0\n")
+    catch = {split: [v.id for v in dataset.videos(split) if v.label == "catch"] for split in ("train1", "test1", "all")}
+    assert catch["train1"] == ["catch/A_catch_f.avi"]
+    assert catch["test1"] == ["catch/B_catch_f.avi"]
+    assert len(catch["all"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "split", "text"),
+    [
+        (ucf, "train1", "YoYo/v_YoYo_g08_c01.avi\nYoYo v_YoYo_g08_c02.avi\n"),
+        (ucf, "train1", "\nNoYo/v_NoYo_g08_c01.avi\n"),
+        (hmdb, "train1", "A_catch_f.avi 1\nB_catch_f.avi 3\n"),
+        (mit, "validation", "c1/a.mp4,c1,3\nc1/a.mp4\n"),
+        (mit, "validation", "c1/a.mp4,c1,3\nd1/a.mp4,d1,3\n"),
+        (mit, "validation", 'c1/a.mp4,c1,3\n"c1/a.mp4,c1\n'),
+        (listed, "all", "path,label,split\na.mp4,run\n"),
+        (listed, "all", "path,label,split\n../a.mp4,run,all\n"),
+        (listed, "all", "path,label,split\na.mp4,,all\n"),
+        (listed, "all", "path,label,split,start\na.mp4,run,all,soon\n"),
+        (listed, "all", "path,label,split,start,end\na.mp4,run,all,4,3.5\n"),
+    ],
+)
+def test_a_malformed_line_is_named_by_file_and_number(
+    tmp_path: Path, make: Callable[[Path, str], Ucf101], split: str, text: str
+) -> None:
+    with pytest.raises(OsarbenchError, match=r"(txt|csv), line 2: "):
+        make(tmp_path, text).videos(split)
+
+
+@pytest.mark.parametrize(("kind", "split"), [(Ucf101, "train1"), (Hmdb51, "all"), (Mit, "train"), (Folder, "all")])
+def test_where_lists_or_videos_are_missing_it_says_what_to_put_where(
+    tmp_path: Path, kind: type[Ucf101], split: str
+) -> None:
+    with pytest.raises(OsarbenchError) as caught:
+        kind(tmp_path).videos(split)
+    assert kind.layout in str(caught.value)
+
+
+def test_one_missing_list_among_others_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"trainlist02.txt is missing.\nUCF-101 wants"):
+        ucf(tmp_path, "").videos("train2")
+
+
+def test_a_wrong_split_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="Did you mean 'train1'"):
+        ucf(tmp_path, "").videos("trian1")
+
+
+def test_moments_in_time_reads_paths_with_and_without_the_folder_of_the_split(tmp_path: Path) -> None:
+    dataset = mit(tmp_path, "c7/a.mp4,c7,3,1\r\nvalidation/c9/b.mp4,c9,3,1\r\n")
+    assert dataset.videos("validation") == [
+        Video("validation/c7/a.mp4", "c7", "validation/c7/a.mp4"),
+        Video("validation/c9/b.mp4", "c9", "validation/c9/b.mp4"),
+    ]
+    assert dataset.classes[:2] == ("c0", "c1")  # by number, whatever the order of the lines
+    assert dataset.path(dataset.videos("validation")[0]) == tmp_path / "videos/validation/c7/a.mp4"
+
+
+def test_version_1_of_moments_in_time_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="339 classes instead of 305. That is version 1."):
+        _ = mit(tmp_path, "", classes=339).classes
+
+
+@pytest.mark.parametrize("base", ["videos", "."])
+def test_class_folders_are_the_split_all(tmp_path: Path, base: str) -> None:
+    for name in ("run/b.mp4", "run/a.AVI", "jump/c.webm", "jump/._c.webm", "jump/notes.txt"):
+        write(tmp_path / base / name)
+    dataset = Folder(tmp_path)
+    assert (dataset.splits, dataset.classes) == (("all",), ("jump", "run"))
+    assert [video.id for video in dataset.videos("all")] == ["jump/c.webm", "run/a.AVI", "run/b.mp4"]
+    assert all(dataset.path(video).is_file() for video in dataset.videos("all"))
+
+
+@pytest.mark.parametrize("base", ["videos", "."])
+def test_folders_that_hold_class_folders_are_splits(tmp_path: Path, base: str) -> None:
+    for name in ("train/run/a.mp4", "test/run/b.mp4", "test/jump/c.mp4"):
+        write(tmp_path / base / name)
+    dataset = Folder(tmp_path)
+    assert dataset.splits == ("test", "train")
+    assert dataset.videos("train") == [Video("train/run/a.mp4", "run", "train/run/a.mp4")]
+
+
+def test_a_csv_may_give_times_and_groups(tmp_path: Path) -> None:
+    text = "path,label,split,start,end,group\na.mp4,run,train,1.5,3,tape 1\n'b, c'.mp4,run,test,,,\n".replace("'", '"')
+    dataset = listed(tmp_path, text.replace('"b, c".mp4', '"b, c.mp4"'))
+    assert dataset.videos("train") == [Video("a.mp4", "run", "tape 1", 1.5, 3.0)]
+    assert dataset.videos("test") == [Video("b, c.mp4", "run", "b, c.mp4")]
+
+
+def test_paths_in_a_csv_may_begin_with_videos_or_not(tmp_path: Path) -> None:
+    write(tmp_path / "videos/a.mp4")
+    shutil.copy(tmp_path / "videos/a.mp4", tmp_path / "videos/b.mp4")
+    write(tmp_path / "mine.csv", "label,path,split\nrun,videos/a.mp4,all\nrun,b.mp4,all\n")
+    dataset = Folder(tmp_path, list="mine.csv")
+    assert [video.id for video in dataset.videos("all")] == ["a.mp4", "b.mp4"]
+    assert all(dataset.path(video).is_file() for video in dataset.videos("all"))
+
+
+def test_a_misspelt_column_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(OsarbenchError, match="no column 'grop'. Did you mean 'group'"):
+        listed(tmp_path, "path,label,split,grop\n").videos("all")
+    with pytest.raises(OsarbenchError, match="lacks the column split"):
+        listed(tmp_path, "path,label\n").videos("all")
+
+
+def test_a_stated_list_that_is_not_there_is_an_error_even_beside_class_folders(tmp_path: Path) -> None:
+    write(tmp_path / "run/a.mp4")
+    with pytest.raises(OsarbenchError, match="mine.csv is missing"):
+        Folder(tmp_path, list="mine.csv").videos("all")
