@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from osarbench.backbone import Backbone, ClipSpec, Features
-from osarbench.errors import OsarbenchError
+from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.hookspecs import hookimpl
 
 from ._trunks import build, pad_same
@@ -50,6 +50,8 @@ class TSM(Backbone):
         shift_div: a 1/shift_div of the channels is shifted forward in time, as many backward.
         tf_same: pad convolutions of stride 2 as TensorFlow's SAME does, one pixel more below and on the right. For
             weights trained there, such as the MobileNetV2 of google-coral/test_data, which wants mean and std 0.5.
+        maps: module of the trunk whose output is handed out as maps, instead of the last one's. MobileNetV2 ends with a
+            convolution to 1280 channels, which DEAR's debiasing branches would double to 2560; "features.17" has 320.
         mean, std: normalisation the weights expect, of RGB in [0, 1]; None: the network's own (torchvision: ImageNet).
 
     Raises:
@@ -68,6 +70,7 @@ class TSM(Backbone):
         tf_same: bool = False,
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
+        maps: str | None = None,
     ) -> None:
         super().__init__()
         self.trunk_name = trunk
@@ -78,7 +81,8 @@ class TSM(Backbone):
         if tf_same:
             pad_same(self.trunk)
         self.trunk.to(memory_format=torch.channels_last)
-        self.dim = self.map_dim = self._channels()
+        self.inner = _Kept(self.trunk, maps) if maps is not None else None
+        self.dim, self.map_dim = self._channels()
         self.clip = ClipSpec(
             segments=segments,
             frames=1,
@@ -91,12 +95,12 @@ class TSM(Backbone):
         )
 
     def forward(self, clips: Tensor) -> Features:
-        """Map clips [N, 3, T, H, W] to their maps [N, C, T, h, w] and the mean of these over space and time [N, C]."""
+        """Map clips [N, 3, T, H, W] to maps [N, C, T, h, w], and to the last maps' mean over space and time [N, D]."""
         count, frames = clips.shape[0], clips.shape[2]
         self.shift.frames = frames
         images = clips.transpose(1, 2).flatten(0, 1)  # [N * T, 3, H, W]
-        maps = self._maps(images.contiguous(memory_format=torch.channels_last))  # [N * T, C, h, w]
-        pooled = maps.mean(dim=(2, 3)).view(count, frames, -1)  # [N, T, C]
+        last, maps = self._maps(images.contiguous(memory_format=torch.channels_last))  # [N * T, D or C, h, w]
+        pooled = last.mean(dim=(2, 3)).view(count, frames, -1)  # [N, T, D]
         return Features(pooled.mean(dim=1), maps.view(count, frames, *maps.shape[1:]).transpose(1, 2))
 
     def load_weights(self, path: str) -> None:
@@ -112,19 +116,40 @@ class TSM(Backbone):
             state = {f"features.{key}" if key[0].isdigit() else key: value for key, value in state.items()}
         fit_weights(self.trunk, state, leftovers=CLASSIFIERS, source=f"The weights of {path} and {self.trunk_name}")
 
-    def _maps(self, images: Tensor) -> Tensor:
-        """Map frames [N * T, 3, H, W] to unpooled maps [N * T, C, h, w]."""
-        maps: Tensor = getattr(self.trunk, "forward_features", self.trunk)(images)
-        return maps
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Map frames [N * T, 3, H, W] to the last unpooled maps [N * T, D, h, w] and those to hand out."""
+        last: Tensor = getattr(self.trunk, "forward_features", self.trunk)(images)
+        return last, last if self.inner is None else self.inner.take()
 
     @torch.no_grad()
-    def _channels(self) -> int:
-        """Return C, found with one small frame."""
+    def _channels(self) -> tuple[int, int]:
+        """Return D and C, found with one small frame."""
         self.trunk.eval()
         self.shift.frames = 1
-        channels = self._maps(torch.zeros(1, 3, 64, 64)).shape[1]
+        last, maps = self._maps(torch.zeros(1, 3, 64, 64))
         self.trunk.train()
-        return channels
+        return last.shape[1], maps.shape[1]
+
+
+class _Kept:
+    """The output of a module inside a network, kept for one forward pass."""
+
+    def __init__(self, network: nn.Module, name: str) -> None:
+        inside = dict(network.named_modules())
+        if name not in inside or not name:
+            raise OsarbenchError(f"The trunk has no module '{name}' to take maps from.{did_you_mean(name, inside)}")
+        self.output: Tensor | None = None
+        inside[name].register_forward_hook(self)
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        """Keep the output of the module."""
+        self.output = output
+
+    def take(self) -> Tensor:
+        """Return the output and let go of it."""
+        assert self.output is not None
+        output, self.output = self.output, None
+        return output
 
 
 class TemporalShift:
