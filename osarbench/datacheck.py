@@ -231,9 +231,8 @@ def _surplus(folder: Path, listed: set[str]) -> tuple[str, ...]:
     found = []
     for place, _, names in os.walk(folder, followlinks=True):
         for name in names:
-            file = os.path.join(place, name)
-            if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and file not in listed:
-                found.append(Path(file).relative_to(folder).as_posix())
+            if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and str(file := Path(place, name)) not in listed:
+                found.append(file.relative_to(folder).as_posix())
     return tuple(sorted(found))
 
 

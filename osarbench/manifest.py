@@ -1,5 +1,6 @@
 """What made a file: its identity beside it, atomic writes, reuse of what fits and refusal of what does not."""
 
+import errno
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from osarbench import __version__
 from osarbench.errors import OsarbenchError
 
 Identity = Mapping[str, Any]
+LITTLE_SPACE = 1_000_000  # bytes; with less left, a failed write is laid on the disk
 
 
 def manifest_of(file: Path) -> Path:
@@ -90,7 +92,12 @@ def replacing(file: Path) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         temporary.replace(file)
     except OSError as error:
-        raise _no_space(file, error) from error
+        raise _in_words(file, error) from error
+    except RuntimeError as error:
+        # torch.save says neither that nor why a write failed.
+        if shutil.disk_usage(file.parent).free < max(LITTLE_SPACE, temporary.stat().st_size):
+            raise _no_space(file) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -192,14 +199,16 @@ def _umask() -> int:
     return mask
 
 
-def _no_space(file: Path, error: OSError) -> Exception:
-    import errno
+def _no_space(file: Path) -> OsarbenchError:
+    return OsarbenchError(
+        f"No space left while writing {file}. Free some space and run the same command again: what is finished is kept "
+        "and reused."
+    )
 
+
+def _in_words(file: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OsarbenchError(
-            f"No space left while writing {file}. Free some space and run the same command again: "
-            "what is finished is kept and reused."
-        )
+        return _no_space(file)
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return OsarbenchError(f"{file} cannot be written: {error.strerror}.")
     return error

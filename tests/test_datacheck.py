@@ -9,6 +9,7 @@ import pytest
 
 from osarbench import datacheck
 from osarbench.dataset import Dataset, Video
+from osarbench_plugins.datasets.folder import Folder
 from osarbench_plugins.datasets.hmdb51 import Hmdb51
 from osarbench_plugins.datasets.ucf101 import Ucf101
 
@@ -97,11 +98,12 @@ def test_a_group_in_training_and_test_is_a_problem(tmp_path: Path, test: str) ->
     assert report.problems == [f"training and {test} share 1 groups: a."]
 
 
-def test_a_group_that_official_lists_share_is_said_but_no_problem(shared: Path) -> None:
-    report = datacheck.check(Hmdb51(shared / "data/mini/hmdb51"), splits=["train2", "test2"], read=False)
-    assert [both.groups for both in report.shared] == [("pour/How_to",)]
+def test_a_group_that_official_lists_share_is_said_but_no_problem(tmp_path: Path) -> None:
+    there = f"{RUN} jump/a.mp4"
+    report = checked(small(tmp_path, {"train": RUN, "test": "jump/a.mp4"}, there=there, train=1, test=1))
+    assert [both.groups for both in report.shared] == [("a",)]
     assert report.ok
-    assert "share the groups pour/How_to" in datacheck.render(report)
+    assert "share the groups a." in datacheck.render(report)
 
 
 def test_a_video_listed_twice_is_a_problem(tmp_path: Path) -> None:
@@ -114,6 +116,22 @@ def test_files_in_no_list_are_surplus_and_no_problem(tmp_path: Path) -> None:
     assert checked(dataset).surplus == ("swim/new.MP4",)
     assert checked(dataset).ok
     assert datacheck.check(dataset, splits=["train"], read=False).surplus is None
+
+
+def test_no_file_is_surplus_if_the_root_is_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / RUN).touch()
+    monkeypatch.chdir(tmp_path)
+    assert checked(Folder(Path("."))).surplus == ()
+
+
+def test_pieces_of_one_file_in_training_and_test_share_their_group(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    rows = "a.mp4,run,train,0,2\na.mp4,run,train,2,4\na.mp4,run,test,4,6\n"
+    (tmp_path / "videos.csv").write_text(f"path,label,split,start,end\n{rows}")
+    report = checked(Folder(tmp_path))
+    assert [(split.found, split.twice) for split in report.splits] == [(2, ()), (1, ())]
+    assert report.problems == ["train and test share 1 groups: a.mp4."]
 
 
 @pytest.mark.parametrize("workers", [0, 2])

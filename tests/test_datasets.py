@@ -75,6 +75,19 @@ def test_official_splits_of_ucf101_never_divide_a_group(shared: Path) -> None:
     assert not groups[0] & groups[1]
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_official_splits_of_hmdb51_never_divide_a_group(shared: Path, number: int) -> None:
+    dataset = Hmdb51(shared / "data/mini/hmdb51")
+    train, test = ({video.group for video in dataset.videos(f"{role}{number}")} for role in ("train", "test"))
+    assert not train & test
+
+
+def test_a_title_that_contains_the_class_is_not_cut_short(tmp_path: Path) -> None:
+    name = "Scorpion_catch_and_more_catch_f_cm_np1_ba_bad_0.avi"
+    groups = {video.group for video in hmdb(tmp_path, f"{name} 1\n").videos("train1") if video.label == "catch"}
+    assert groups == {"catch/Scorpion_catch_and_more"}
+
+
 def test_the_groups_of_ucf101_and_hmdb51_are_class_and_source(shared: Path) -> None:
     first = Ucf101(shared / "data/mini/ucf101").videos("train1")[0]
     assert first == Video("ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi", "ApplyEyeMakeup", "ApplyEyeMakeup_g08")
@@ -103,6 +116,7 @@ def test_flags_of_hmdb51_choose_and_all_has_every_video(tmp_path: Path) -> None:
     [
         (ucf, "train1", "YoYo/v_YoYo_g08_c01.avi\nYoYo v_YoYo_g08_c02.avi\n"),
         (ucf, "train1", "\nNoYo/v_NoYo_g08_c01.avi\n"),
+        (ucf, "train1", "YoYo/v_YoYo_g08_c01.avi 2\nYoYo/v_YoYo_g08_c02.avi 1\n"),
         (hmdb, "train1", "A_catch_f.avi 1\nB_catch_f.avi 3\n"),
         (mit, "validation", "c1/a.mp4,c1,3\nc1/a.mp4\n"),
         (mit, "validation", "c1/a.mp4,c1,3\nd1/a.mp4,d1,3\n"),
@@ -128,6 +142,14 @@ def test_where_lists_or_videos_are_missing_it_says_what_to_put_where(
     with pytest.raises(OsarbenchError) as caught:
         kind(tmp_path).videos(split)
     assert kind.layout in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["² YoYo", "2", "2 YoYo 3", "1 YoYo", "2 ApplyLipstick"])
+def test_a_malformed_or_repeated_class_of_ucf101_is_named(tmp_path: Path, line: str) -> None:
+    dataset = ucf(tmp_path, "")
+    write(tmp_path / "annotations/classInd.txt", f"1\tApplyLipstick\n{line}\n")
+    with pytest.raises(OsarbenchError, match="classInd.txt, line 2: "):
+        _ = dataset.classes
 
 
 def test_one_missing_list_among_others_is_named(tmp_path: Path) -> None:
@@ -165,6 +187,18 @@ def test_class_folders_are_the_split_all(tmp_path: Path, base: str) -> None:
     assert all(dataset.path(video).is_file() for video in dataset.videos("all"))
 
 
+def test_folders_below_a_class_folder_belong_to_its_class(tmp_path: Path) -> None:
+    for name in ("run/a.mp4", "run/more/b.mp4", "jump/more/c.mp4"):
+        write(tmp_path / "all" / name)
+        write(tmp_path / "split/train" / name)
+    assert [(v.id, v.label) for v in Folder(tmp_path / "all").videos("all")] == [
+        ("jump/more/c.mp4", "jump"),
+        ("run/a.mp4", "run"),
+        ("run/more/b.mp4", "run"),
+    ]
+    assert Folder(tmp_path / "split").classes == ("jump", "run")
+
+
 @pytest.mark.parametrize("base", ["videos", "."])
 def test_folders_that_hold_class_folders_are_splits(tmp_path: Path, base: str) -> None:
     for name in ("train/run/a.mp4", "test/run/b.mp4", "test/jump/c.mp4"):
@@ -177,8 +211,17 @@ def test_folders_that_hold_class_folders_are_splits(tmp_path: Path, base: str) -
 def test_a_csv_may_give_times_and_groups(tmp_path: Path) -> None:
     text = "path,label,split,start,end,group\na.mp4,run,train,1.5,3,tape 1\n'b, c'.mp4,run,test,,,\n".replace("'", '"')
     dataset = listed(tmp_path, text.replace('"b, c".mp4', '"b, c.mp4"'))
-    assert dataset.videos("train") == [Video("a.mp4", "run", "tape 1", 1.5, 3.0)]
+    assert dataset.videos("train") == [Video("a.mp4#t=1.5,3.0", "run", "tape 1", 1.5, 3.0)]
     assert dataset.videos("test") == [Video("b, c.mp4", "run", "b, c.mp4")]
+
+
+def test_pieces_of_one_file_have_ids_of_their_own_and_share_file_and_group(tmp_path: Path) -> None:
+    rows = "#t=.mp4,run,all,,2\n#t=.mp4,run,all,2,\n#t=.mp4,run,all,,\n"
+    dataset = listed(tmp_path, f"path,label,split,start,end\n{rows}")
+    videos = dataset.videos("all")
+    assert [video.id for video in videos] == ["#t=.mp4#t=,2.0", "#t=.mp4#t=2.0,", "#t=.mp4"]
+    assert {dataset.path(video) for video in videos} == {tmp_path / "#t=.mp4"}
+    assert {video.group for video in videos} == {"#t=.mp4"}
 
 
 def test_paths_in_a_csv_may_begin_with_videos_or_not(tmp_path: Path) -> None:

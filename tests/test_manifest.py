@@ -71,6 +71,12 @@ def test_a_full_disk_is_said_in_words(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device", str(temporary))
 
 
+def test_a_full_disk_that_torch_does_not_name_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest, "LITTLE_SPACE", 1e30)
+    with pytest.raises(OsarbenchError, match="No space left while writing"), manifest.replacing(tmp_path / "a"):
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+
 def test_the_manifest_says_what_made_the_file(tmp_path: Path) -> None:
     make(tmp_path / "a.csv", "numbers", protocol="abc")
     content = json.loads((tmp_path / "a.csv.manifest.json").read_text())

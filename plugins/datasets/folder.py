@@ -19,7 +19,8 @@ class Folder(Dataset):
     """Videos in class folders or named by a CSV; paths are those below ``videos/``, or below the root without it.
 
     Without a CSV, ``<class>/<video>`` is the one split ``all``, and ``<split>/<class>/<video>`` makes a split of every
-    top folder. Every video is a group of its own, unless the CSV has a column ``group``.
+    top folder; folders below a class folder belong to its class. Every file is a group of its own, unless the CSV has a
+    column ``group``. A row with a start or an end is a piece of its file and has them in its id: ``a.mp4#t=1.5,3.0``.
 
     Args:
         root: the folder.
@@ -52,6 +53,11 @@ class Folder(Dataset):
         """``videos/``, or the root where there is none."""
         below = self.root / "videos"
         return below if below.is_dir() else self.root
+
+    def path(self, video: Video) -> Path:
+        """Return where the file of a video, or of a piece of one, lies."""
+        piece = video.start is not None or video.end is not None
+        return self.videos_folder / (video.id.rpartition("#t=")[0] if piece else video.id)
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of a split, in the order of the CSV or of their paths."""
@@ -94,16 +100,18 @@ class Folder(Dataset):
         start, end = (_seconds(where, row, column) for column in ("start", "end"))
         if end is not None and end <= (start or 0):
             raise OsarbenchError(f"{where}: the end, {end} s, is not after the start, {start or 0} s.")
-        return Video(str(path), row["label"], row.get("group") or str(path), start, end)
+        times = "" if start is end is None else f"#t={'' if start is None else start},{'' if end is None else end}"
+        return Video(f"{path}{times}", row["label"], row.get("group") or str(path), start, end)
 
     def _from_folders(self) -> Iterator[tuple[str, Video]]:
         base = self.videos_folder
         tops = _folders(base)
         if any(_files(top) for top in tops):
-            yield from (("all", _found(file, base)) for top in tops for file in _files(top))
+            yield from (("all", _found(file, label, base)) for label in tops for file in _files_below(label))
             return
         for split in tops:
-            yield from ((split.name, _found(file, base)) for label in _folders(split) for file in _files(label))
+            for label in _folders(split):
+                yield from ((split.name, _found(file, label, base)) for file in _files_below(label))
 
 
 def _check_columns(where: str, columns: Sequence[str]) -> None:
@@ -133,9 +141,9 @@ def _seconds(where: str, row: Mapping[str, str], column: str) -> float | None:
     return seconds
 
 
-def _found(file: Path, base: Path) -> Video:
+def _found(file: Path, label: Path, base: Path) -> Video:
     path = file.relative_to(base).as_posix()
-    return Video(path, file.parent.name, path)
+    return Video(path, label.name, path)
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -147,6 +155,10 @@ def _folders(folder: Path) -> list[Path]:
 def _files(folder: Path) -> list[Path]:
     # Names that start with a dot are what file managers leave, such as ._clip.mp4.
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return _files(folder) + [file for below in _folders(folder) for file in _files_below(below)]
 
 
 @hookimpl

@@ -23,7 +23,8 @@ CLASSES = (
 class Hmdb51(Dataset):
     """HMDB-51. The split ``all`` is every listed video, also those that a split leaves unused.
 
-    A group is a source by its title, the part of the file name before the class: clips of one film share it.
+    A group is a source by its title, the part of the file name before its last ``_<class>_``: clips of one film share
+    it, and official splits never divide it. Titles may contain the class, too (``How_to_pour_beer_pour_u_nm...``).
     """
 
     name = "hmdb51"
@@ -60,7 +61,8 @@ class Hmdb51(Dataset):
             if flag not in ("0", "1", "2") or not file.strip():
                 raise malformed(where, text, "<video>.avi <0, 1 or 2>")
             name = file.strip()
-            yield Video(id=f"{label}/{name}", label=label, group=f"{label}/{name.split(f'_{label}_')[0]}"), flag
+            title = name.rpartition(f"_{label}_")[0] or name
+            yield Video(id=f"{label}/{name}", label=label, group=f"{label}/{title}"), flag
 
 
 @hookimpl

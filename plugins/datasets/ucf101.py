@@ -1,7 +1,7 @@
 """UCF-101 (Soomro et al., 2012, arXiv:1212.0402): 101 actions from web videos, three official splits."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -37,32 +37,42 @@ class Ucf101(Dataset):
     @cached_property
     def classes(self) -> Sequence[str]:
         """The 101 class names, in the order of ``classInd.txt``."""
-        return tuple(label for _, label in sorted(self._class_ids()))
+        return tuple(self._numbers)
 
     def videos(self, split: str) -> list[Video]:
         """Return the videos of ``trainlist0N.txt`` or ``testlist0N.txt``."""
         self.check_split(split)
         file = self._folder / f"{split[:-1]}list0{split[-1]}.txt"
-        return [self._video(where, text.split()[0]) for where, text in lines(file, self.layout)]
+        return [self._video(where, *text.split(maxsplit=1)) for where, text in lines(file, self.layout)]
 
     @cached_property
     def _folder(self) -> Path:
         return find_folder(self.root, FOLDERS, "classInd.txt", self.layout)
 
-    def _class_ids(self) -> Iterator[tuple[int, str]]:
+    @cached_property
+    def _numbers(self) -> Mapping[str, int]:
+        """The number of each class, in the order of the numbers."""
+        numbers: dict[str, int] = {}
         for where, text in lines(self._folder / "classInd.txt", self.layout):
-            number, _, label = text.partition(" ")
-            if not (number.isdigit() and label):
+            number, label, *more = [*text.split(), ""]
+            if not number.isdecimal() or not label or more != [""]:
                 raise malformed(where, text, "<number> <Class>")
-            yield int(number), label.strip()
+            if label in numbers or int(number) in numbers.values():
+                raise OsarbenchError(f"{where}: the class '{label}' or its number {number} stands there twice.")
+            numbers[label] = int(number)
+        return dict(sorted(numbers.items(), key=lambda item: item[1]))
 
-    def _video(self, where: str, path: str) -> Video:
+    def _video(self, where: str, path: str, number: str = "") -> Video:
         label, _, file = path.partition("/")
         named = NAME.fullmatch(file)
         if named is None:
             raise malformed(where, path, "<Class>/v_<Class>_gXX_cYY.avi")
-        if label not in self.classes:
+        if label not in self._numbers:
             raise OsarbenchError(f"{where}: the class '{label}' is not in classInd.txt.")
+        if number not in ("", str(self._numbers[label])):
+            raise OsarbenchError(
+                f"{where}: {label} has the number {number}, but {self._numbers[label]} in classInd.txt."
+            )
         return Video(id=path, label=label, group=named["group"])
 
 
