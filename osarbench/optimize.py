@@ -36,8 +36,10 @@ def make_optimizer(network: nn.Module, recipe: Training) -> torch.optim.Optimize
         for (rate, decay), members in groups.items()
     ]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=recipe.learning_rate)
-    return torch.optim.SGD(parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov)
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, fused=True)
+    return torch.optim.SGD(
+        parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True
+    )
 
 
 def rate_factor(recipe: Training, epochs_done: float) -> float:

@@ -35,7 +35,7 @@ class Pose(NamedTuple):
     size: Array  #: place in the range of `RADII`, cyclic: 0 is the smallest, just below 1 the largest
 
 
-RADII = (0.12, 0.34)  #: of sprites
+RADII = (0.16, 0.36)  #: of sprites
 GRAIN = 0.01  #: of the camera: standard deviation of a pixel's value, from 0 to 1
 EDGE = 0.9  #: pixels over which a sprite's edge is soft
 
@@ -74,15 +74,15 @@ def encode(images: Array, *, rate: int) -> bytes:
 
 def _acted(shot: Shot, x: Array, y: Array, time: Array, look: np.random.Generator, take: np.random.Generator) -> Array:
     """Return a scene with its distractors and its sprite in motion, float [3, T, S, S]."""
-    shades = [_shades(look, 0.2), 1 - _shades(look, 0.2)]  # dark and light
+    shades = [_shades(look, 0.15), 1 - _shades(look, 0.15)]  # dark and light
     colours, ground = shades if look.random() < 0.5 else shades[::-1]
     image = _paint(SCENES[shot.scene](x, y, look), ground)
     outline = look.uniform(-1, 1, (3, 2)) * ((0.25,), (0.3,), (0.2,))  # harmonics 1 to 3
-    for _ in range(take.integers(3)):
+    for _ in range(take.integers(2)):
         start, drift = _draw(take, 2), take.uniform(-0.5, 0.5, (2, 1, 1, 1)).astype(np.float32)
         distractor = Pose(start[0] + drift[0] * time, start[1] + drift[1] * time, angle=0 * time, size=0 * time)
         _stamp(image, *_around(x, y, distractor), _radius(distractor.size), take.uniform(0.1, 0.9, (3, 1, 1, 1)))
-    start, speed, option = _draw(take, 4), take.uniform(0.5, 1), int(take.integers(4))
+    start, speed, option = _draw(take, 4), take.uniform(0.7, 1.1), int(take.integers(4))
     pose = MOTIONS[shot.motion](Pose(*start), speed * time, option)
     across, down = _around(x, y, pose)
     ahead, aside = _rotate(across, down, pose.angle)
@@ -161,8 +161,8 @@ MOTIONS: Mapping[str, Callable[[Pose, Array, int], Pose]] = {
     "MoveRight": lambda still, way, _: still._replace(x=still.x + way),
     "MoveUp": lambda still, way, _: still._replace(y=still.y - way),
     "MoveDown": lambda still, way, _: still._replace(y=still.y + way),
-    "TurnClockwise": lambda still, way, _: still._replace(angle=still.angle + 0.8 * way),
-    "TurnCounterclockwise": lambda still, way, _: still._replace(angle=still.angle - 0.8 * way),
+    "TurnClockwise": lambda still, way, _: still._replace(angle=still.angle + way),
+    "TurnCounterclockwise": lambda still, way, _: still._replace(angle=still.angle - way),
     "Grow": lambda still, way, _: still._replace(size=still.size + way),
     "Shrink": lambda still, way, _: still._replace(size=still.size - way),
     "Orbit": lambda still, way, option: still._replace(

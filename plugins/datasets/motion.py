@@ -72,7 +72,7 @@ class Motion(Dataset):
         self,
         root: Path,
         *,
-        scene_bias: float = 0.6,
+        scene_bias: float = 0.7,
         seed: int = 0,
         train_per_class: int = 120,
         test_per_class: int = 32,
