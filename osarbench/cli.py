@@ -71,8 +71,8 @@ def run(
     publish_to: Path | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
-    # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten times
-    # slower as soon as anything else runs; not at all costs a third of the speed of a small network on idle cores.
+    # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
+    # times slower as soon as anything else runs; not to spin costs a small network a third of its speed on idle cores.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench import places
