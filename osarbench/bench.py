@@ -70,6 +70,12 @@ class Bench:
         """Return the rows of some roles; their index is their place in the listing."""
         return self.listing.rows[self.listing.rows["role"].isin(roles)]
 
+    def digest(self, *roles: str) -> str:
+        """Return a digest of the videos of some roles: their names and labels, and their frames' number and size."""
+        rows = self.rows(*roles)
+        shapes = [self.frames.entries[place][:4] for place in self.places[rows.index]]
+        return manifest.text_digest([index.digest(self.listing._replace(rows=rows)), shapes])
+
 
 def set_up(request: Request, available: plugins.Plugins) -> Bench:
     """Resolve names, list and decode the videos."""

@@ -11,8 +11,10 @@ from osarbench.errors import OsarbenchError
 from osarbench.protocol import Training
 
 
-def make_optimizer(network: nn.Module, recipe: Training) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, recipe: Training, *, fused: bool = True) -> torch.optim.Optimizer:
     """Return the optimiser; each parameter group carries its factor on the rate as ``rate``.
+
+    ``fused`` steps are one kernel instead of many; gradients scaled for float16 cannot be clipped under them.
 
     Raises:
         OsarbenchError: a prefix in ``rates`` fits no parameter.
@@ -36,9 +38,9 @@ def make_optimizer(network: nn.Module, recipe: Training) -> torch.optim.Optimize
         for (rate, decay), members in groups.items()
     ]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, fused=True)
+        return torch.optim.AdamW(parameters, lr=recipe.learning_rate, fused=fused)
     return torch.optim.SGD(
-        parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True
+        parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from osarbench import __version__, console, extract, figures, index, manifest, metrics, network, plugins, score
+from osarbench import __version__, console, extract, figures, manifest, metrics, network, plugins, score
 from osarbench import table as tables
 from osarbench.bench import Bench, Request, set_up
 from osarbench.clips import TrainClips, ViewClips, as_labels, seeded
@@ -88,7 +88,7 @@ def _extract(bench: Bench, built: network.Network, trained: Trained, roles: tupl
     identity = {
         "format": FORMAT,
         "network": manifest.digest_of(trained.network),
-        "videos": index.digest(bench.listing._replace(rows=rows)),
+        "videos": bench.digest(*roles),
         "clips": asdict(bench.spec),
         "precision": bench.fabric._precision.precision,
     }
@@ -174,11 +174,10 @@ def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
 
 
 def _train_identity(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> dict[str, Any]:
-    rows = bench.rows("train")
     return {
         "format": FORMAT,
         "protocol": bench.protocol.sha256,
-        "videos": index.digest(bench.listing._replace(rows=rows)),
+        "videos": bench.digest("train"),
         "backbone": _plugin(bench.backbone, bench.recipe.options),
         "head": _plugin(head, settings),
         "clips": asdict(bench.spec),

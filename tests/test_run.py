@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import toy
 
 from osarbench import places
 from osarbench.bench import Request
@@ -239,6 +240,14 @@ def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> No
     file.write_bytes(file.read_bytes()[:-100])
     run(request(tmp_path, cache))
     assert np.array_equal(np.load(file), whole)
+
+
+def test_a_video_that_changed_under_its_name_makes_the_network_stale(tmp_path: Path) -> None:
+    asked = request(tmp_path, tmp_path / "cache")
+    run(asked)
+    toy.write(tmp_path / "cache/data/toy/videos/train/red_g0_c0.avi", (220, 40, 40), seed=0, frames=17)
+    with pytest.raises(OsarbenchError, match="videos: .* there, .* here"):
+        run(asked)
 
 
 def test_frames_need_not_be_kept(tmp_path: Path, cache: Path) -> None:
