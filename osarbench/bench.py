@@ -86,8 +86,8 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     plugins.check_settings("backbone", backbone, recipe.options, where)
     fabric = make_fabric(request.device, request.devices, request.precision)
     spec = protocols.clip_spec(backbone(**recipe.options).clip, recipe.clips, str(protocol.file))
-    weights = _weights(request, recipe)
     listing = index.build(protocol, available, request.places)
+    weights = _weights(request, recipe)  # before decoding, which takes long
     cores = os.cpu_count() or 1
     frames = _decode(request, protocol, fabric, listing, spec, cores)
     folder = request.runs / protocol.name
