@@ -5,6 +5,7 @@ to the network's device. Crops follow MMAction2 v0.9 (``datasets/pipelines/augme
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -56,9 +57,8 @@ def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
 
 def normalise(clips: Tensor, spec: ClipSpec) -> Tensor:
     """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, 3, T, H, W]."""
-    mean = torch.tensor(spec.mean, device=clips.device).view(3, 1, 1, 1)
-    std = torch.tensor(spec.std, device=clips.device).view(3, 1, 1, 1)
-    return clips.float().mul_(1 / (255 * std)).sub_(mean / std)
+    scale, shift = _scale_and_shift(spec.mean, spec.std, clips.device)
+    return clips.float().mul_(scale).sub_(shift)
 
 
 def train_box(width: int, height: int, spec: ClipSpec, generator: np.random.Generator) -> Box:
@@ -106,6 +106,14 @@ def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
         (across, 0), (across, 2 * down), (across, down)
     ]  # fmt: skip
     return [Box(left, top, size, size) for left, top in steps]
+
+
+@lru_cache
+@torch.inference_mode(False)
+def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return 1 / (255 std) and mean / std, [3, 1, 1, 1]; kept, for a copy to a GPU makes it wait."""
+    mean_, std_ = (torch.tensor(values, device=device).view(3, 1, 1, 1) for values in (mean, std))
+    return 1 / (255 * std_), mean_ / std_
 
 
 def _random_resized(width: int, height: int, generator: np.random.Generator) -> Box:
