@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import datacheck
+from osarbench.audits import datacheck
 from osarbench.dataset import Dataset, Video
 from osarbench_plugins.datasets.folder import Folder
 from osarbench_plugins.datasets.hmdb51 import Hmdb51

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import index, places, plugins, protocol
+from osarbench import places, plugins, protocol
 from osarbench.dataset import Video
 from osarbench.errors import OsarbenchError
+from osarbench.pipe import index
 
 HERE = Path(__file__).parent
 

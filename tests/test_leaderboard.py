@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from test_run import request
 
-from osarbench import leaderboard, table
+from osarbench import table
 from osarbench.errors import OsarbenchError
-from osarbench.run import run
+from osarbench.pipe.run import run
+from osarbench.reports import leaderboard
 
 SHIPPED = Path(__file__).parents[1] / "leaderboards"
 

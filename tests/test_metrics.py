@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from osarbench import calibration, closed, conventions, expectation, metrics, openness, ranking, thresholds
+from osarbench import metrics
 from osarbench.errors import OsarbenchError
+from osarbench.metrics import calibration, closed, conventions, evaluation, expectation, openness, ranking, thresholds
 
 
 @pytest.mark.parametrize("module", [ranking, closed, openness, expectation, thresholds, calibration])
@@ -142,8 +143,8 @@ def test_the_thresholded_block_equals_the_slow_way() -> None:
     held_out = rows.loc[rows["role"] == "calibration", "uncertainty"]
     tested = rows[rows["role"] != "calibration"]
     threshold = np.sort(held_out)[113]  # the 114th of 120: 95 %
-    truth = tested["label"].where(tested["role"] == "known", metrics.UNKNOWN)
-    decided = tested["predicted"].where(tested["uncertainty"] <= threshold, metrics.UNKNOWN)
+    truth = tested["label"].where(tested["role"] == "known", evaluation.UNKNOWN)
+    decided = tested["predicted"].where(tested["uncertainty"] <= threshold, evaluation.UNKNOWN)
     assert result["threshold"] == threshold
     assert result["open_macro_f1_all"] == pytest.approx(
         sklearn_metrics.f1_score(truth, decided, average="macro"), abs=1e-10
@@ -176,8 +177,8 @@ def test_the_class_table_equals_the_slow_way() -> None:
 def test_the_f1_of_the_classes_averages_to_the_open_macro_f1() -> None:
     result = metrics.evaluate(table())
     confusion = result["thresholded"]["confusion"]
-    rejected = sum(row.get(metrics.UNKNOWN, 0) for row in confusion.values())
-    unknown_f1 = 2 * confusion[metrics.UNKNOWN][metrics.UNKNOWN] / (rejected + result["counts"]["unknown"])
+    rejected = sum(row.get(evaluation.UNKNOWN, 0) for row in confusion.values())
+    unknown_f1 = 2 * confusion[evaluation.UNKNOWN][evaluation.UNKNOWN] / (rejected + result["counts"]["unknown"])
     f1 = [row["f1"] for row in result["per_class"]["known"].values()]
     assert np.mean([*f1, unknown_f1]) == pytest.approx(result["thresholded"]["open_macro_f1_all"], abs=1e-10)
 

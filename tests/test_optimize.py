@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from osarbench.errors import OsarbenchError
-from osarbench.optimize import make_optimizer, rate_factor
+from osarbench.pipe.optimize import make_optimizer, rate_factor
 from osarbench.protocol import Training
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from osarbench import calibration, closed, openness, ranking, thresholds
+from osarbench.metrics import calibration, closed, openness, ranking, thresholds
 
 # AUROC, AUPR, FPR95 (nearest), closed accuracy of the PSL paper's tables (CVPR 2023), for the files
 # beside it; HMDB-51 without the eight classes that PSL removes, MiT-v2 as the mean over ten consecutive chunks.

@@ -9,8 +9,8 @@ import pytest
 from test_run import request
 
 from osarbench import cli
+from osarbench.pipe.run import run
 from osarbench.protocol_files import protocol_files
-from osarbench.run import run
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)

@@ -16,9 +16,9 @@ import torch
 import toy
 
 from osarbench import places
-from osarbench.bench import Request
 from osarbench.errors import OsarbenchError
-from osarbench.run import Entry, run
+from osarbench.pipe.bench import Request
+from osarbench.pipe.run import Entry, run
 
 HERE = Path(__file__).parent
 
@@ -118,7 +118,7 @@ def test_another_seed_is_another_entry(tmp_path: Path, cache: Path) -> None:
 
 
 def _killed_after_epoch(asked: Request, epoch: int) -> None:
-    from osarbench import train
+    from osarbench.pipe import train
 
     torch.set_num_threads(1)
     write = train._checkpoint
@@ -147,7 +147,7 @@ def test_a_killed_training_goes_on_to_the_result_of_an_unbroken_one(tmp_path: Pa
 
 
 def _killed_while_joining(asked: Request) -> None:
-    from osarbench import extract
+    from osarbench.pipe import extract
 
     torch.set_num_threads(1)
     extract.PIECE = 16
@@ -156,7 +156,7 @@ def _killed_while_joining(asked: Request) -> None:
 
 
 def test_a_killed_extraction_keeps_its_pieces(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from osarbench import extract
+    from osarbench.pipe import extract
 
     asked = request(tmp_path, cache)
     victim = multiprocessing.get_context("spawn").Process(target=_killed_while_joining, args=(asked,))

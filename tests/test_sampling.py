@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from osarbench.backbone import ClipSpec
-from osarbench.sampling import dense_clips, train_indices, uniform_clips, view_indices
+from osarbench.pipe.sampling import dense_clips, train_indices, uniform_clips, view_indices
 
 
 def ours(case: dict[str, Any]) -> list[int]:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import toy
 
-from osarbench import store
 from osarbench.errors import OsarbenchError
-from osarbench.store import Source, Store
+from osarbench.pipe import store
+from osarbench.pipe.store import Source, Store
 from osarbench.video import read_frames
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from osarbench.backbone import ClipSpec
-from osarbench.clips import stack
-from osarbench.transforms import (
+from osarbench.pipe.clips import stack
+from osarbench.pipe.transforms import (
     fixed_offsets,
     multi_scale_sizes,
     normalise,

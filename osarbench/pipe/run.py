@@ -10,14 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from osarbench import __version__, console, extract, figures, manifest, metrics, network, plugins, score
+from osarbench import __version__, console, manifest, metrics, plugins
 from osarbench import table as tables
-from osarbench.bench import Bench, Request, set_up
-from osarbench.clips import TrainClips, ViewClips, as_labels, seeded
 from osarbench.errors import OsarbenchError
 from osarbench.method import Head, Method
+from osarbench.pipe import extract, network, score
+from osarbench.pipe.bench import Bench, Request, set_up
+from osarbench.pipe.clips import TrainClips, ViewClips, as_labels, seeded
+from osarbench.pipe.train import Trained, train
 from osarbench.protocol import Protocol
-from osarbench.train import Trained, train
+from osarbench.reports import figures
 
 FORMAT = 1  # raise it when the same settings would give other numbers
 

@@ -10,9 +10,9 @@ import torch
 from lightning_fabric import Fabric
 
 from osarbench import console, manifest
-from osarbench import network as networks
-from osarbench.clips import Loading, ViewClips, view_loader
-from osarbench.network import Network
+from osarbench.pipe import network as networks
+from osarbench.pipe.clips import Loading, ViewClips, view_loader
+from osarbench.pipe.network import Network
 
 PIECE = 256  # videos; what a killed run loses at most
 

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from lightning_fabric import Fabric
 
-from osarbench import console, index, manifest, plugins, store
+from osarbench import console, manifest, plugins
 from osarbench import protocol as protocols
 from osarbench.backbone import Backbone, ClipSpec
-from osarbench.clips import Loading
-from osarbench.device import make_fabric
 from osarbench.errors import OsarbenchError
+from osarbench.pipe import index, store
+from osarbench.pipe.clips import Loading
+from osarbench.pipe.device import make_fabric
 from osarbench.places import Places
 from osarbench.protocol import Protocol, Recipe
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from osarbench.openness import FloatArray, OpenCounts, OpenF1, weighted
+from osarbench.metrics.openness import FloatArray, OpenCounts, OpenF1, weighted
 
 #: Step of the quadrature of 1/D; its relative error is below 1e-11 (the trapezoid rule converges geometrically here).
 STEP = 0.3

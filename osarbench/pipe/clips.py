@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from osarbench.backbone import ClipSpec
-from osarbench.sampling import train_indices, view_indices
-from osarbench.store import Store
-from osarbench.transforms import train_clip, view_crops
+from osarbench.pipe.sampling import train_indices, view_indices
+from osarbench.pipe.store import Store
+from osarbench.pipe.transforms import train_clip, view_crops
 
 
 class Loading(NamedTuple):

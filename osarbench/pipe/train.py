@@ -13,12 +13,12 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from osarbench import console, manifest
-from osarbench import network as networks
-from osarbench.clips import EpochSampler, Loading, TrainClips, train_loader
 from osarbench.errors import OsarbenchError
 from osarbench.method import Progress
-from osarbench.network import Network
-from osarbench.optimize import make_optimizer, rate_factor
+from osarbench.pipe import network as networks
+from osarbench.pipe.clips import EpochSampler, Loading, TrainClips, train_loader
+from osarbench.pipe.network import Network
+from osarbench.pipe.optimize import make_optimizer, rate_factor
 from osarbench.protocol import Training
 
 LOOK_AT_LOSS = 25  # steps between two looks at the loss: each one makes a GPU wait

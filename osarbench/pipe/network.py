@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError
 from osarbench.method import Head, Progress
-from osarbench.transforms import normalise
+from osarbench.pipe.transforms import normalise
 
 
 class Network(nn.Module):

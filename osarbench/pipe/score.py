@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from osarbench.errors import OsarbenchError
-from osarbench.index import Index
 from osarbench.method import Head, Method, Outputs
+from osarbench.pipe.index import Index
 
 CHUNK = 4096  # videos scored at once, so that 36,000 videos of ten views fit in memory
 

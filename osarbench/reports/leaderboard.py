@@ -13,7 +13,7 @@ from osarbench import __version__, manifest, metrics, table
 from osarbench import protocol as protocols
 from osarbench.errors import OsarbenchError
 from osarbench.protocol import Protocol
-from osarbench.report import COLUMNS
+from osarbench.reports.text import COLUMNS
 
 
 class Published(NamedTuple):

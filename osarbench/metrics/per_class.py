@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from osarbench.closed import class_recalls
-from osarbench.openness import OpenCounts
-from osarbench.outcome import FloatArray, IntArray, Outcome
-from osarbench.ranking import win_shares
+from osarbench.metrics.closed import class_recalls
+from osarbench.metrics.openness import OpenCounts
+from osarbench.metrics.outcome import FloatArray, IntArray, Outcome
+from osarbench.metrics.ranking import win_shares
 
 Rows = dict[str, dict[str, Any]]
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from osarbench import calibration, closed, openness, ranking, thresholds
-from osarbench.conventions import CONVENTIONS
 from osarbench.errors import OsarbenchError, unknown_name
-from osarbench.expectation import expected_open_macro_f1
-from osarbench.outcome import IntArray, Outcome, Videos, outcome
-from osarbench.per_class import per_class
+from osarbench.metrics import calibration, closed, openness, ranking, thresholds
+from osarbench.metrics.conventions import CONVENTIONS
+from osarbench.metrics.expectation import expected_open_macro_f1
+from osarbench.metrics.outcome import IntArray, Outcome, Videos, outcome
+from osarbench.metrics.per_class import per_class
 from osarbench.table import ROLES, validate
 
 THRESHOLD_ROLES = ("calibration", "train")

@@ -1,0 +1,27 @@
+"""`osarbench leaderboard`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from osarbench.commands.options import FOLDER
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, default=Path("leaderboards"), required=False)
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a page and its files differ.")
+def leaderboard(folder: Path, only_check: bool) -> None:
+    """Render the Markdown pages of FOLDER (leaderboards/) from the scores tables in it."""
+    from osarbench import manifest
+    from osarbench.reports import leaderboard as board
+
+    if only_check:
+        problems = board.check(folder)
+        for problem in problems:
+            click.echo(f"osarbench: {problem}", err=True)
+        sys.exit(1 if problems else 0)
+    for file, text in board.render(folder).items():
+        with manifest.replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+        click.echo(text)

@@ -1,0 +1,8 @@
+"""Types of options and arguments that several commands take."""
+
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)

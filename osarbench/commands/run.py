@@ -1,0 +1,97 @@
+"""`osarbench run`."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from osarbench.commands.options import FILE, FOLDER
+from osarbench.errors import OsarbenchError, did_you_mean
+
+
+@click.command()
+@click.option(
+    "--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]", help="Method; repeat for several."
+)
+@click.option("--backbone", required=True, metavar="NAME", help="Video network.")
+@click.option(
+    "--protocol", default="motion", show_default=True, metavar="NAME|FILE.toml", help="What is known and unknown."
+)
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of weights, order, augmentation."
+)
+@click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
+@click.option("--weights", metavar="FILE|DIR|none", help="Pretrained weights to start from.  [OSARBENCH_WEIGHTS]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many, with DDP.")
+@click.option("--precision", metavar="NAME", help="32-true, bf16-mixed, 16-mixed; by default what the device likes.")
+@click.option("--epochs", type=click.IntRange(min=1), help="Instead of the protocol's; noted as a deviation.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Instead of the protocol's; noted as a deviation.")
+@click.option("--workers", type=click.IntRange(min=0), help="Loader processes.")
+@click.option("--store", type=click.Choice(["auto", "raw", "none"]), default="auto", show_default=True,
+              help="Keep decoded frames, or decode each time.")  # fmt: skip
+@click.option(
+    "--set", "settings", multiple=True, metavar="METHOD.KEY=VALUE", help="Setting of a method; repeat for several."
+)
+@click.option("--plugin", "plugin_files", multiple=True, type=FILE, help="Uninstalled plugin file to load as well.")
+@click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
+@click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
+@click.option("--redo", is_flag=True, help="Make anew what was made with other settings.")
+@click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
+              help="Add the entries to a leaderboards folder.")  # fmt: skip
+def run(
+    methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
+    publish_to: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
+    # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
+    # times slower as soon as anything else runs; not to spin costs a small network a third of its speed on idle cores.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    from osarbench import places
+    from osarbench.commands.scores import print_metrics
+    from osarbench.pipe.bench import Request
+    from osarbench.pipe.run import run as run_all
+
+    found = places.find(data=data, cache=cache, weights=Path(weights) if weights not in (None, "none") else None)
+    names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
+    request = Request(
+        methods=names, places=found, weights=weights, settings=_settings(settings, names),
+        **options | {"plugin_files": tuple(options["plugin_files"])},
+    )  # fmt: skip
+    entries = run_all(request)
+    if not entries:  # of the processes of a distributed run, the first alone has them
+        return
+    print_metrics({entry.method: entry.metrics for entry in entries})
+    for entry in entries:
+        click.echo(f"{entry.method}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
+    if publish_to is not None:
+        from osarbench.reports import leaderboard as board
+
+        for entry in entries:
+            click.echo(f"published {board.publish(entry.scores, publish_to)}")
+
+
+def _settings(stated: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+    settings: dict[str, dict[str, Any]] = {}
+    for text in stated:
+        target, equals, value = text.partition("=")
+        method, dot, key = target.partition(".")
+        if not (equals and dot and key):
+            raise OsarbenchError(f"--set {text}: write METHOD.KEY=VALUE, for example --set dear.clamp=20.")
+        if method not in methods:
+            raise OsarbenchError(f"--set {text}: this run has no method '{method}'.{did_you_mean(method, methods)}")
+        settings.setdefault(method, {})[key] = _value(value)
+    return settings
+
+
+def _value(text: str) -> Any:
+    """Read a value as TOML does, and anything else as text."""
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

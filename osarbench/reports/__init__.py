@@ -1,0 +1,1 @@
+"""What is shown to people: terminal tables, figures, pages, leaderboards."""
