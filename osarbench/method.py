@@ -93,6 +93,7 @@ class Outputs(NamedTuple):
 
     view_features: Tensor  #: [N, V, D]
     view_logits: Tensor  #: [N, V, K]
+    head: Head  #: the trained head, in evaluation mode on the CPU; shared, so look at it and leave it as it is
 
     @property
     def features(self) -> Tensor:
@@ -119,10 +120,10 @@ class Method(ABC):
         """Return the keyword arguments of the head that differ from its defaults; they are part of its identity."""
         return {}
 
-    def fit(self, outputs: Outputs, labels: Tensor, head: Head) -> None:  # noqa: B027
+    def fit(self, outputs: Outputs, labels: Tensor) -> None:  # noqa: B027
         """Learn from the known training videos (test views, no augmentation); the default learns nothing.
 
-        ``labels`` is int64 [N]; ``head`` is the trained head in evaluation mode on the CPU.
+        ``labels`` is int64 [N]. A method that does not override it spares the run the features of training videos.
         """
 
     def probabilities(self, outputs: Outputs) -> Tensor:

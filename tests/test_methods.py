@@ -5,19 +5,20 @@ import torch
 
 from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
-from osarbench.method import Method, Outputs, Progress
+from osarbench.method import LinearHead, Method, Outputs, Progress
 from osarbench_plugins.methods._evidential import log_alpha, vacuity
 from osarbench_plugins.methods.dear import Dear, DearHead, shuffled_frames
 from osarbench_plugins.methods.dnn import Dnn
 
 PROGRESS = Progress(epoch=1, epochs=4, step=10)
+HEAD = LinearHead(8, 8, 5).eval()
 LABELS = torch.tensor([0, 1, 2, 0, 1])
 
 
 def outputs(videos: int = 12, views: int = 3, classes: int = 5) -> Outputs:
     generator = torch.Generator().manual_seed(1)
     logits = 4 * torch.randn(videos, views, classes, generator=generator)
-    return Outputs(torch.randn(videos, views, 8, generator=generator), logits)
+    return Outputs(torch.randn(videos, views, 8, generator=generator), logits, HEAD)
 
 
 def features(frames: int = 4) -> Features:
@@ -41,19 +42,19 @@ def test_shapes_and_sums(method: Method) -> None:
 
 def test_a_flat_video_is_more_unknown_than_a_peaked_one(method: Method) -> None:
     logits = torch.tensor([[6.0, -6.0, -6.0], [0.1, 0.0, -0.1]])[:, None]
-    peaked, flat = method.uncertainty(Outputs(torch.zeros(2, 1, 8), logits)).tolist()
+    peaked, flat = method.uncertainty(Outputs(torch.zeros(2, 1, 8), logits, HEAD)).tolist()
     assert peaked < flat
 
 
 def test_very_sure_videos_do_not_tie(method: Method) -> None:
     logits = torch.tensor([[20.0, -5.0, -5.0], [20.0, -5.0, -4.9]])[:, None]
-    first, second = method.uncertainty(Outputs(torch.zeros(2, 1, 8), logits)).tolist()
+    first, second = method.uncertainty(Outputs(torch.zeros(2, 1, 8), logits, HEAD)).tolist()
     assert first != second
 
 
 def test_each_video_stands_alone(method: Method) -> None:
     everything, order = outputs(), torch.tensor([7, 2, 5])
-    some = Outputs(everything.view_features[order], everything.view_logits[order])
+    some = Outputs(everything.view_features[order], everything.view_logits[order], HEAD)
     torch.testing.assert_close(method.uncertainty(some), method.uncertainty(everything)[order], rtol=1e-12, atol=0)
 
 

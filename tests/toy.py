@@ -87,7 +87,7 @@ class Nearest(Method):
 
     name = "toy_nearest"
 
-    def fit(self, outputs: Outputs, labels: Tensor, head: nn.Module) -> None:
+    def fit(self, outputs: Outputs, labels: Tensor) -> None:
         self.bank = outputs.features
 
     def uncertainty(self, outputs: Outputs) -> Tensor:

@@ -23,7 +23,7 @@ def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray) ->
     """Let a method learn from training features [N, V, D] and labels [N]."""
     outputs = _outputs(head, features)
     try:
-        method.fit(outputs, torch.from_numpy(labels), head)
+        method.fit(outputs, torch.from_numpy(labels))
     except OsarbenchError:
         raise
     except Exception as error:
@@ -74,7 +74,7 @@ def _outputs(head: Head, features: np.ndarray) -> Outputs:
     vectors = torch.from_numpy(np.array(features, dtype=np.float32))  # [N, V, D], a copy that methods cannot harm
     with torch.no_grad():
         logits = head(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])  # [N, V, K]
-    return Outputs(vectors, logits)
+    return Outputs(vectors, logits, head)
 
 
 def _check(method: Method, probabilities: Tensor, uncertainty: Tensor, videos: int, classes: int) -> None:
