@@ -115,6 +115,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     head: ClassVar[type[Head]] = LinearHead
+    #: True for a score that costs seconds on the features of a plain network: ``--method all-posthoc`` runs them all.
+    posthoc: ClassVar[bool] = False
 
     def head_settings(self) -> Mapping[str, Any]:
         """Return the keyword arguments of the head that differ from its defaults; they are part of its identity."""
@@ -133,3 +135,10 @@ class Method(ABC):
     @abstractmethod
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return one number a video, [N]: the higher, the more likely an action never seen. Any scale will do."""
+
+    def diagnostics(self, outputs: Outputs) -> Mapping[str, float]:
+        """Return facts about the scores of these videos that the table cannot show, each a mean over the videos.
+
+        They are kept beside the table by source of videos (``diagnostics.json``). The default has none.
+        """
+        return {}

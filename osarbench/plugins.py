@@ -4,10 +4,10 @@ import importlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import pluggy
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from osarbench.method import Method
 
 KINDS = ("datasets", "backbones", "methods")
+ALL_POSTHOC = "all-posthoc"  #: the name of a group, so no method may have it
 _SINGULAR = {"datasets": "data set", "backbones": "backbone", "methods": "method"}
 T = TypeVar("T")
 
@@ -31,18 +32,34 @@ class Plugins(NamedTuple):
     datasets: Mapping[str, "type[Dataset]"]
     backbones: Mapping[str, "type[Backbone]"]
     methods: Mapping[str, "type[Method]"]
+    broken: Mapping[str, Exception] = MappingProxyType({})  #: installed plugins that raised when they were imported
 
     def dataset(self, name: str) -> "type[Dataset]":
         """Return a data set class; an unknown name is an `OsarbenchError` with the nearest one."""
-        return _get("data set", name, self.datasets)
+        return self._get("data set", name, self.datasets)
 
     def backbone(self, name: str) -> "type[Backbone]":
         """Return a backbone class; an unknown name is an `OsarbenchError` with the nearest one."""
-        return _get("backbone", name, self.backbones)
+        return self._get("backbone", name, self.backbones)
 
     def method(self, name: str) -> "type[Method]":
         """Return a method class; an unknown name is an `OsarbenchError` with the nearest one."""
-        return _get("method", name, self.methods)
+        return self._get("method", name, self.methods)
+
+    def expand(self, names: Iterable[str]) -> list[str]:
+        """Return names of methods, each once, with every post-hoc score in the place of "all-posthoc"."""
+        group = [name for name, method in self.methods.items() if method.posthoc]
+        return list(dict.fromkeys(name for asked in names for name in (group if asked == ALL_POSTHOC else [asked])))
+
+    def _get(self, kind: str, name: str, known: Mapping[str, T]) -> T:
+        if name in known:
+            return known[name]
+        failed = "".join(
+            f"\nThe installed plugin {plugin} could not be loaded ({type(error).__name__}: {error}), so what it offers "
+            "is missing."
+            for plugin, error in self.broken.items()
+        )
+        raise OsarbenchError(f"{unknown_name(kind, name, known)}{failed}")
 
 
 def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
@@ -59,12 +76,17 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
     manager.add_hookspecs(hookspecs)
     for name in builtin_modules(kinds):
         manager.register(importlib.import_module(name), name)
+    broken: dict[str, Exception] = {}
     for entry in installed():
-        manager.register(_import_entry(entry), f"{entry.name} ({entry.value})")
+        title = f"'{entry.name}' of the package '{entry.dist.name if entry.dist else '?'}'"
+        try:
+            manager.register(entry.load(), title)
+        except Exception as error:  # somebody else's bug must not stop those who do not use it
+            broken[title] = error
     for file in files:
         manager.register(_import_file(file), str(file))
     _check_hooks(manager)
-    return Plugins(**{kind: _collect(manager, kind) if kind in kinds else {} for kind in KINDS})
+    return Plugins(**{kind: _collect(manager, kind) if kind in kinds else {} for kind in KINDS}, broken=broken)
 
 
 def builtin_modules(kinds: Sequence[str] = KINDS) -> Iterator[str]:
@@ -116,24 +138,9 @@ def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: 
             )
 
 
-def _get(kind: str, name: str, known: Mapping[str, T]) -> T:
-    if name not in known:
-        raise unknown_name(kind, name, known)
-    return known[name]
-
-
 def _same_package(name: str, plugin_module: str) -> bool:
     top = plugin_module.split(".")[0]
     return name == plugin_module or (top != "__main__" and name.split(".")[0] == top)
-
-
-def _import_entry(entry: EntryPoint) -> Any:
-    try:
-        return entry.load()
-    except Exception as error:
-        package = entry.dist.name if entry.dist else "?"
-        error.add_note(f"osarbench: raised while loading the plugin '{entry.name}' of the package '{package}'")
-        raise
 
 
 def _import_file(file: Path) -> ModuleType:
@@ -163,11 +170,15 @@ def _check_hooks(manager: pluggy.PluginManager) -> None:
 def _collect(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for classes in reversed(getattr(manager.hook, f"osarbench_{kind}")()):
-        for cls in classes:
+        for cls in classes if isinstance(classes, list | tuple) else [classes]:
+            if not isinstance(cls, type):
+                raise OsarbenchError(f"The hook osarbench_{kind} returns {cls!r}; it must return a list of classes.")
             name = getattr(cls, "name", None)
             label = f"{cls.__module__}.{cls.__qualname__}"
             if not isinstance(name, str) or not name:
                 raise OsarbenchError(f"The {_SINGULAR[kind]} {label} has no name. Give the class a `name = '...'`.")
+            if name == ALL_POSTHOC:
+                raise OsarbenchError(f"{label} is named '{name}', which stands for all post-hoc methods. Rename it.")
             if name in found and found[name] is not cls:
                 other = f"{found[name].__module__}.{found[name].__qualname__}"
                 raise OsarbenchError(f"Two plugins offer a {_SINGULAR[kind]} named '{name}': {other} and {label}.")

@@ -1,10 +1,13 @@
 """The scores table: one row a video. It decides everything after it, so it is checked before it is believed."""
 
 import gzip
+import hashlib
 import io
+import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,8 @@ NUMBER_COLUMNS = ("confidence", "uncertainty")
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
 #: ``train`` rows are optional; they are there when a protocol takes its threshold from training videos.
 ROLES = ("train", "calibration", "known", "unknown")
+#: A file that begins so has facts about the table in its first line, as JSON: where it comes from.
+_FACTS = b"# {"
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -26,12 +31,10 @@ def read(path: Path) -> pd.DataFrame:
     Raises:
         OsarbenchError: the file is not there, is empty, is cut short, lacks a column or has text for a number.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise OsarbenchError(f"There is no scores table at {path}.")
+    _, text = _open(Path(path))
     try:
         table = pd.read_csv(
-            path,
+            io.BytesIO(text),
             dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(NUMBER_COLUMNS, np.float64),
             keep_default_na=False,  # a class may be called "None" or "NA"
             na_values={column: ["", "nan", "NaN"] for column in NUMBER_COLUMNS},
@@ -39,21 +42,46 @@ def read(path: Path) -> pd.DataFrame:
         )
     except pd.errors.EmptyDataError as error:
         raise OsarbenchError(f"The scores table {path} is empty.") from error
-    except (ValueError, EOFError, OSError, zlib.error) as error:  # ParserError and UnicodeDecodeError are ValueErrors
-        raise OsarbenchError(f"The scores table {path} cannot be read: {error}.") from error
+    except ValueError as error:  # ParserError and UnicodeDecodeError are ValueErrors
+        raise _unreadable(path, error) from error
     _check_columns(table, str(path))
     return table
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """Return the facts in the first line of a scores table's file, None if it has none.
+
+    Raises:
+        OsarbenchError: the file is not there or cut short, its facts are not JSON, or the rows are not those that
+            were written with them.
+    """
+    line, text = _open(Path(path))
+    if not line:
+        return None
+    try:
+        facts: dict[str, Any] = json.loads(line.removeprefix(b"# "))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    if facts.pop("table_sha256", None) != hashlib.sha256(text).hexdigest():
+        raise OsarbenchError(f"The rows of {path} are not those it was made with: their sha256 differs. Make it again.")
+    return facts
+
+
+def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = None) -> None:
     """Write a scores table to ``path``, compressed if it ends in ``.gz``; the same table gives the same bytes.
 
     Numbers are written as the shortest text that reads back as the same float64, so float32 survives too. The write
     is plain: give it a temporary path and rename it where a reader must never see half a file.
+
+    Args:
+        facts: plain values that say where the table comes from, for the file's first line; `read_facts` returns them.
     """
     _check_columns(table, "The scores table")
     exact = table.loc[:, list(COLUMNS)].astype(dict.fromkeys(NUMBER_COLUMNS, np.float64))
     text = exact.to_csv(index=False, lineterminator="\n").encode()
+    if facts is not None:
+        sealed = {**facts, "table_sha256": hashlib.sha256(text).hexdigest()}
+        text = b"# " + json.dumps(sealed, ensure_ascii=False).encode() + b"\n" + text
     if Path(path).suffix == ".gz":
         buffer = io.BytesIO()
         with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as stream:
@@ -78,6 +106,25 @@ def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None)
     _check_numbers(table)
     _refuse(table, table.duplicated(["source", "video"]).to_numpy(), "that repeat a video of the same source")
     _check_classes(table, known_classes)
+
+
+def _open(path: Path) -> tuple[bytes, bytes]:
+    """Return the line of facts, empty if there is none, and the rest of a file, decompressed."""
+    if not path.is_file():
+        raise OsarbenchError(f"There is no scores table at {path}.")
+    try:
+        text = path.read_bytes()
+        text = gzip.decompress(text) if path.suffix == ".gz" else text
+    except (EOFError, OSError, zlib.error) as error:
+        raise _unreadable(path, error) from error
+    if not text.startswith(_FACTS):
+        return b"", text
+    line, _, rest = text.partition(b"\n")
+    return line, rest
+
+
+def _unreadable(path: Path, error: Exception) -> OsarbenchError:
+    return OsarbenchError(f"The scores table {path} cannot be read: {error}.")
 
 
 def _check_columns(table: pd.DataFrame, where: str) -> None:

@@ -18,7 +18,7 @@ import toy
 from osarbench import places
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.bench import Request
-from osarbench.pipe.run import Entry, run
+from osarbench.pipe.run import Entry, Failed, run
 
 HERE = Path(__file__).parent
 
@@ -231,6 +231,29 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
 def test_a_method_that_returns_nan_is_named_and_refused(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(OsarbenchError, match=r"The method 'toy_broken' returns uncertainty that are NaN .* 1 of \d+"):
         run(request(tmp_path, cache, "toy_broken"))
+
+
+def test_a_method_that_raises_is_named_with_the_stage_and_the_others_go_on(tmp_path: Path, cache: Path) -> None:
+    failed: list[Failed] = []
+    entries = run(request(tmp_path, cache, "dnn", "toy_raising", "toy_broken", "toy_max_logit"), failed=failed)
+    assert [entry.method for entry in entries] == ["dnn", "toy_max_logit"]
+    assert [method for method, _ in failed] == ["toy_raising", "toy_broken"]
+    assert failed[0].error.__notes__ == ["osarbench: raised while the method 'toy_raising' scored videos"]
+
+
+def test_all_posthoc_stands_for_every_post_hoc_method(tmp_path: Path, cache: Path) -> None:
+    entries = run(request(tmp_path, cache, "dnn", "all-posthoc"), failed=[])
+    names = [entry.method for entry in entries]
+    assert names[0] == "dnn"
+    assert "toy_nearest" in names
+    assert "toy_max_logit" not in names
+
+
+def test_what_a_method_says_of_its_scores_is_kept_by_source(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache, "toy_nearest"))
+    facts = json.loads((entry.folder / "diagnostics.json").read_text())
+    assert set(facts) == set(scores(entry)["source"])
+    assert all(isinstance(value["mean_logit"], float) for value in facts.values())
 
 
 def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> None:

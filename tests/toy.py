@@ -86,12 +86,25 @@ class Nearest(Method):
     """Distance to the nearest training video, to have a method that fits."""
 
     name = "toy_nearest"
+    posthoc = True
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         self.bank = outputs.features
 
     def uncertainty(self, outputs: Outputs) -> Tensor:
         return torch.cdist(outputs.features, self.bank).min(dim=1).values
+
+    def diagnostics(self, outputs: Outputs) -> dict[str, float]:
+        return {"mean_logit": float(outputs.logits.mean())}
+
+
+class Raising(Method):
+    """A method whose code raises."""
+
+    name = "toy_raising"
+
+    def uncertainty(self, outputs: Outputs) -> Tensor:
+        raise ZeroDivisionError("a bug of toy_raising")
 
 
 class Broken(Method):
@@ -117,4 +130,4 @@ def osarbench_backbones() -> list[type[Backbone]]:
 
 @hookimpl
 def osarbench_methods() -> list[type[Method]]:
-    return [Certain, Nearest, Broken]
+    return [Certain, Nearest, Raising, Broken]

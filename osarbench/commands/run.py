@@ -1,6 +1,8 @@
 """`osarbench run`."""
 
 import os
+import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,12 @@ from typing import Any
 import click
 
 from osarbench.commands.options import FILE, FOLDER
-from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.errors import OsarbenchError
 
 
 @click.command()
-@click.option(
-    "--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]", help="Method; repeat for several."
-)
+@click.option("--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]",
+              help="Method; repeat for several. all-posthoc: every post-hoc score.")  # fmt: skip
 @click.option("--backbone", required=True, metavar="NAME", help="Video network.")
 @click.option(
     "--protocol", default="motion", show_default=True, metavar="NAME|FILE.toml", help="What is known and unknown."
@@ -53,36 +54,41 @@ def run(
     from osarbench import places
     from osarbench.commands.scores import print_metrics
     from osarbench.pipe.bench import Request
+    from osarbench.pipe.run import Failed
     from osarbench.pipe.run import run as run_all
 
     found = places.find(data=data, cache=cache, weights=Path(weights) if weights not in (None, "none") else None)
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     request = Request(
-        methods=names, places=found, weights=weights, settings=_settings(settings, names),
+        methods=names, places=found, weights=weights, settings=_settings(settings),
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
-    entries = run_all(request)
-    if not entries:  # of the processes of a distributed run, the first alone has them
-        return
-    print_metrics({entry.method: entry.metrics for entry in entries})
-    for entry in entries:
-        click.echo(f"{entry.method}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
+    failed: list[Failed] = []
+    entries = run_all(request, failed=failed)
+    if entries:  # of the processes of a distributed run, the first alone has them
+        print_metrics({entry.folder.name: entry.metrics for entry in entries})
+        for entry in entries:
+            click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
     if publish_to is not None:
         from osarbench.reports import leaderboard as board
 
         for entry in entries:
             click.echo(f"published {board.publish(entry.scores, publish_to)}")
+    for method, error in failed:
+        message = str(error) if isinstance(error, OsarbenchError) else "".join(traceback.format_exception(error))
+        click.echo(f"osarbench: the method '{method}' failed: {message.rstrip()}", err=True)
+    if failed:
+        click.echo(f"osarbench: {len(failed)} of {len(failed) + len(entries)} methods failed.", err=True)
+        sys.exit(1)
 
 
-def _settings(stated: Sequence[str], methods: Sequence[str]) -> dict[str, dict[str, Any]]:
+def _settings(stated: Sequence[str]) -> dict[str, dict[str, Any]]:
     settings: dict[str, dict[str, Any]] = {}
     for text in stated:
         target, equals, value = text.partition("=")
         method, dot, key = target.partition(".")
         if not (equals and dot and key):
             raise OsarbenchError(f"--set {text}: write METHOD.KEY=VALUE, for example --set dear.clamp=20.")
-        if method not in methods:
-            raise OsarbenchError(f"--set {text}: this run has no method '{method}'.{did_you_mean(method, methods)}")
         settings.setdefault(method, {})[key] = _value(value)
     return settings
 

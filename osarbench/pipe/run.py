@@ -12,7 +12,7 @@ import pandas as pd
 
 from osarbench import __version__, console, manifest, metrics, plugins
 from osarbench import table as tables
-from osarbench.errors import OsarbenchError
+from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.method import Head, Method
 from osarbench.pipe import extract, network, score
 from osarbench.pipe.bench import Bench, Request, set_up
@@ -33,22 +33,43 @@ class Entry(NamedTuple):
     scores: Path
 
 
-def run(request: Request) -> list[Entry]:
+class Failed(NamedTuple):
+    """A method that raised, while others went on."""
+
+    method: str
+    error: Exception
+
+
+def run(request: Request, *, failed: list[Failed] | None = None) -> list[Entry]:
     """Train, extract, score and evaluate; what stands from an earlier run with the same identity is reused.
+
+    Args:
+        request: what is asked for; the method "all-posthoc" stands for every post-hoc score.
+        failed: if given, a method that raises is put there and the others go on; else the first error ends the run.
 
     Raises:
         OsarbenchError: whatever the user can mend.
     """
     available = plugins.load(files=request.plugin_files)
-    methods = [_method(available, request, name) for name in request.methods]
+    names = available.expand(request.methods)
+    for name in request.settings:
+        if name not in names:
+            raise OsarbenchError(f"--set {name}: this run has no method '{name}'.{did_you_mean(name, names)}")
+    methods = [_method(available, request, name) for name in names]
     bench = set_up(request, available)
     entries: list[Entry] = []
     for same_head in _by_head(methods):
-        entries += _head(bench, same_head)
-    return [entry for name in request.methods for entry in entries if entry.method == name]
+        try:
+            entries += _head(bench, same_head, failed)
+        except Exception as error:
+            # the processes of a distributed run cannot tell each other that one of them goes on
+            if failed is None or bench.fabric.world_size > 1:
+                raise
+            failed += [Failed(method.name, error) for method in same_head]
+    return [entry for name in names for entry in entries if entry.method == name]
 
 
-def _head(bench: Bench, methods: Sequence[Method]) -> list[Entry]:
+def _head(bench: Bench, methods: Sequence[Method], failed: list[Failed] | None) -> list[Entry]:
     """Train one head, extract its features, and score with every method that shares it."""
     head, settings = methods[0].head, methods[0].head_settings()
     mark = f".{manifest.text_digest(settings)}" if settings else ""
@@ -65,7 +86,16 @@ def _head(bench: Bench, methods: Sequence[Method]) -> list[Entry]:
         features = {part: _extract(bench, built, trained, part) for part in roles}
         if not bench.fabric.is_global_zero:
             return []
-        return [_score(bench, built, trained, method, features) for method in methods]
+        built = built.cpu().eval()
+        entries = []
+        for method in methods:
+            try:
+                entries.append(_score(bench, built, trained, method, features))
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed.append(Failed(method.name, error))
+        return entries
 
 
 def _train(
@@ -119,7 +149,6 @@ def _score(
     bench: Bench, built: network.Network, trained: Trained, method: Method, features: Mapping[tuple[str, ...], Path]
 ) -> Entry:
     """Score, evaluate and draw; these cost little, so they are made again whenever something differs."""
-    built = built.cpu().eval()
     settings = bench.request.settings.get(method.name, {})
     folder = trained.folder / "".join([method.name, *(f",{key}={value}" for key, value in sorted(settings.items()))])
     scores = folder / ("scores.csv" if len(bench.listing.rows) < 20_000 else "scores.csv.gz")
@@ -145,9 +174,12 @@ def _score(
             if bench.protocol.sections.threshold.source == "train":
                 parts.append(score.table(method, built.head, train_features, train_rows, bench.listing))
         roles = ("calibration", "known", "unknown")
-        parts.append(
-            score.table(method, built.head, np.load(features[roles], mmap_mode="r"), bench.rows(*roles), bench.listing)
-        )
+        rows, arrays = bench.rows(*roles), np.load(features[roles], mmap_mode="r")
+        parts.append(score.table(method, built.head, arrays, rows, bench.listing))
+        facts = score.diagnostics(method, built.head, arrays, rows)
+        if facts:
+            with manifest.replacing(folder / "diagnostics.json") as temporary:
+                temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         with manifest.making(scores, identity) as temporary:
             tables.write(pd.concat(parts, ignore_index=True), temporary)
     return Entry(method.name, folder, evaluate(bench.protocol, scores, folder), scores)

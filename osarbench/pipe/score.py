@@ -1,6 +1,7 @@
 """Stage 5: a method turns features into the scores table, one row a video."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,8 @@ def learns(method: Method) -> bool:
 
 def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray) -> None:
     """Let a method learn from training features [N, V, D] and labels [N]."""
-    outputs = _outputs(head, features)
-    try:
-        method.fit(outputs, torch.from_numpy(labels))
-    except OsarbenchError:
-        raise
-    except Exception as error:
-        error.add_note(f"osarbench: raised by fit() of the method '{method.name}'")
-        raise
+    with _named(method, "fitted on training videos"):
+        method.fit(_outputs(head, features), torch.from_numpy(labels))
 
 
 def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, index: Index) -> pd.DataFrame:
@@ -39,13 +34,9 @@ def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, 
     """
     confidence, predicted, uncertainty = [], [], []
     for chunk in _chunks(features):
-        with torch.no_grad():
+        with torch.no_grad(), _named(method, "scored videos"):
             outputs = _outputs(head, chunk)
-            try:
-                probabilities, scores = method.probabilities(outputs), method.uncertainty(outputs)
-            except Exception as error:
-                error.add_note(f"osarbench: raised while the method '{method.name}' scored videos")
-                raise
+            probabilities, scores = method.probabilities(outputs), method.uncertainty(outputs)
         _check(method, probabilities, scores, len(chunk), len(index.classes))
         best = probabilities.max(dim=1)
         confidence.append(best.values.double().numpy())
@@ -63,6 +54,36 @@ def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, 
             "uncertainty": np.concatenate(uncertainty),
         }
     )
+
+
+def diagnostics(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the method's facts about its scores of features [N, V, D], by source of videos; empty if it has none."""
+    if type(method).diagnostics is Method.diagnostics:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for source in sorted(set(rows["source"])):
+        places = np.flatnonzero((rows["source"] == source).to_numpy())
+        sums: dict[str, float] = {}
+        for begin in range(0, len(places), CHUNK):
+            part = places[begin : begin + CHUNK]
+            with torch.no_grad(), _named(method, "described its scores"):
+                facts = method.diagnostics(_outputs(head, features[part]))
+            for name, mean in facts.items():
+                sums[name] = sums.get(name, 0.0) + float(mean) * len(part)
+        found[source] = {name: total / len(places) for name, total in sums.items()}
+    return found
+
+
+@contextmanager
+def _named(method: Method, did: str) -> Iterator[None]:
+    """Note method and stage on what a plugin raises."""
+    try:
+        yield
+    except OsarbenchError:
+        raise
+    except Exception as error:
+        error.add_note(f"osarbench: raised while the method '{method.name}' {did}")
+        raise
 
 
 def _chunks(features: np.ndarray) -> Iterator[np.ndarray]:
