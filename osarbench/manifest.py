@@ -27,6 +27,15 @@ def manifest_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.manifest.json")
 
 
+def read(file: Path) -> dict[str, Any] | None:
+    """Return what the manifest beside a file states, None if there is none or a damaged one."""
+    try:
+        manifest = json.loads(manifest_of(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) and "identity" in manifest and "sha256" in manifest else None
+
+
 def stands(file: Path, identity: Identity, *, redo: bool) -> bool:
     """Say whether a file was made with this identity and is intact, so that it need not be made again.
 
@@ -35,7 +44,7 @@ def stands(file: Path, identity: Identity, *, redo: bool) -> bool:
     Raises:
         OsarbenchError: the file was made with another identity and `redo` is false; the message names what differs.
     """
-    manifest = _read(manifest_of(file))
+    manifest = read(file)
     if manifest is None or not file.is_file():
         return False
     differences = list(_differences(manifest["identity"], _plain(identity)))
@@ -124,7 +133,7 @@ def only_one(folder: Path, what: str, say: Any = None) -> Iterator[None]:
 
 def digest_of(file: Path) -> str:
     """Return the sha256 that a file's manifest states (the file itself was checked by `stands` or just made)."""
-    manifest = _read(manifest_of(file))
+    manifest = read(file)
     return str(manifest["sha256"]) if manifest else sha256(file)
 
 
@@ -157,14 +166,6 @@ def versions() -> dict[str, str]:
 def discard(folder: Path) -> None:
     """Remove a folder of pieces that have been put together."""
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _read(file: Path) -> dict[str, Any] | None:
-    try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) and "identity" in manifest and "sha256" in manifest else None
 
 
 def _intact(file: Path, manifest: Mapping[str, Any]) -> bool:

@@ -1,13 +1,20 @@
 """`osarbench list`."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from osarbench.errors import unknown_name
+from osarbench.errors import OsarbenchError, unknown_name
+
+if TYPE_CHECKING:
+    from osarbench.catalogue import Listing
 
 
 @click.command("list")
 @click.argument("kind", required=False, metavar="[datasets|backbones|methods|protocols]")
-def list_(kind: str | None) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Sizes and costs of backbones; what protocols do (takes longer).")
+def list_(kind: str | None, verbose: bool) -> None:
     """Show data sets, backbones, methods and protocols, and where each comes from."""
     from osarbench.catalogue import catalogue
 
@@ -18,6 +25,44 @@ def list_(kind: str | None) -> None:
     width = max(len(listing.name) for listing in listings)
     for shown in kinds if kind is None else (kind,):
         click.secho({"datasets": "data sets"}.get(shown, shown), bold=True)
-        for listing in listings:
-            if listing.kind == shown:
-                click.echo(f"  {listing.name:<{width}}  {listing.summary}  [{listing.origin}]")
+        chosen = [listing for listing in listings if listing.kind == shown]
+        if verbose and shown == "backbones":
+            _print_backbones(chosen)
+            continue
+        for listing in chosen:
+            click.echo(f"  {listing.name:<{width}}  {listing.summary}  [{listing.origin}]")
+            if verbose and shown == "protocols":
+                _explain(listing.name, indent=width + 4)
+
+
+def _print_backbones(listings: "Sequence[Listing]") -> None:
+    from tabulate import tabulate
+
+    from osarbench import plugins
+    from osarbench.reports.facts import backbone_facts
+
+    loaded = plugins.load(kinds=("backbones",))
+    rows: list[list[Any]] = []
+    missing = []
+    for listing in listings:
+        try:
+            facts = backbone_facts(loaded.backbone(listing.name))
+        except OsarbenchError as error:
+            missing.append(f"  {listing.name}: {error}")
+            continue
+        rows.append(
+            [listing.name, f"{facts['parameters'] / 1e6:.1f}", f"{facts['macs'] / 1e9:.1f}", facts["clip"],
+             facts["sampling"], facts["views"], facts["dim"], listing.summary]
+        )  # fmt: skip
+    headers = ["", "million parameters", "GMACs a view", "clip", "sampling", "test views", "D", ""]
+    click.echo(tabulate(rows, headers=headers, disable_numparse=True, maxcolwidths=[*[None] * 7, 60]))
+    for line in missing:
+        click.echo(line)
+
+
+def _explain(name: str, indent: int) -> None:
+    from osarbench import protocol
+    from osarbench.reports.facts import protocol_facts
+
+    for line in protocol_facts(protocol.read(name)):
+        click.echo(f"{'':{indent}}{line}")

@@ -13,6 +13,14 @@ from osarbench.commands.options import FILE, FOLDER
 from osarbench.errors import OsarbenchError
 
 
+def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    if value in (None, "auto"):
+        return value
+    if not str(value).isdigit() or int(str(value)) < 1:
+        raise click.BadParameter(f"'{value}' is neither a number of clips nor 'auto'.", ctx, parameter)
+    return int(str(value))
+
+
 @click.command()
 @click.option("--method", "methods", required=True, multiple=True, metavar="NAME[,NAME]",
               help="Method; repeat for several. all-posthoc: every post-hoc score.")  # fmt: skip
@@ -29,7 +37,10 @@ from osarbench.errors import OsarbenchError
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many, with DDP.")
 @click.option("--precision", metavar="NAME", help="32-true, bf16-mixed, 16-mixed; by default what the device likes.")
 @click.option("--epochs", type=click.IntRange(min=1), help="Instead of the protocol's; noted as a deviation.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Instead of the protocol's; noted as a deviation.")
+@click.option("--batch-size", callback=_batch_size, metavar="N|auto", help="Instead of the protocol's; noted as a "
+              "deviation. auto: the protocol's, halved until it fits the GPU.")  # fmt: skip
+@click.option("--compile", is_flag=True, help="Let torch.compile fuse the backbone: slow to start, then faster.")
+@click.option("--recompute", is_flag=True, help="Less memory, more time: activations are computed again, not kept.")
 @click.option("--workers", type=click.IntRange(min=0), help="Loader processes.")
 @click.option("--store", type=click.Choice(["auto", "raw", "none"]), default="auto", show_default=True,
               help="Keep decoded frames, or decode each time.")  # fmt: skip

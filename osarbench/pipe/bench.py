@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,9 @@ class Request:
     precision: str | None = None  #: None: bf16-mixed on a GPU, 32-true elsewhere
     workers: int | None = None  #: None: none on a CPU, most cores with a GPU
     epochs: int | None = None  #: a deviation from the protocol, and recorded as one
-    batch_size: int | None = None  #: likewise
+    batch_size: int | Literal["auto"] | None = None  #: likewise; "auto": the protocol's, halved until it fits a GPU
+    compile: bool = False  #: let torch.compile fuse the backbone
+    recompute: bool = False  #: run blocks again in the backward pass instead of keeping their activations
     weights: str | None = None  #: "none", a file or a folder of files; None: what the protocol names
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: method -> settings of its constructor
     plugin_files: tuple[Path, ...] = ()
@@ -79,7 +81,13 @@ class Bench:
 
 
 def set_up(request: Request, available: plugins.Plugins) -> Bench:
-    """Resolve names, list and decode the videos."""
+    """Resolve names, list and decode the videos.
+
+    Raises:
+        OsarbenchError: a name does not exist, data or weights are missing, or what is asked for does not go together.
+    """
+    if request.compile and request.recompute:
+        raise OsarbenchError("--compile and --recompute do not go together: torch cannot compile recomputed blocks.")
     protocol = protocols.read(request.protocol)
     backbone = available.backbone(request.backbone)
     recipe, deviations = _recipe(request, protocol)
@@ -106,7 +114,8 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
 def _recipe(request: Request, protocol: Protocol) -> tuple[Recipe, dict[str, Any]]:
     """Return the protocol's recipe with what the run overrides, and these deviations by name."""
     recipe = protocol.recipe(request.backbone)
-    stated = {"epochs": request.epochs, "batch_size": request.batch_size}
+    batch = None if request.batch_size == "auto" else request.batch_size
+    stated = {"epochs": request.epochs, "batch_size": batch}
     changed: dict[str, Any] = {
         key: value for key, value in stated.items() if value not in (None, getattr(recipe.training, key))
     }

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from osarbench import __version__, console, manifest, metrics, plugins
 from osarbench import table as tables
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.method import Head, Method
-from osarbench.pipe import extract, network, score
+from osarbench.method import Head, Method, Progress
+from osarbench.pipe import extract, memory, network, score
 from osarbench.pipe.bench import Bench, Request, set_up
 from osarbench.pipe.clips import TrainClips, ViewClips, as_labels, seeded
 from osarbench.pipe.train import Trained, train
@@ -75,6 +76,8 @@ def _head(bench: Bench, methods: Sequence[Method], failed: list[Failed] | None) 
     mark = f".{manifest.text_digest(settings)}" if settings else ""
     trained = Trained(bench.folder / f"{head.name}{mark}-{bench.request.seed}")
     with _held(bench, trained.folder):
+        if bench.request.batch_size == "auto" and bench.fabric.device.type == "cuda":
+            bench = _with_fitting_batch(bench, head, settings)
         identity = _train_identity(bench, head, settings)
         if not _stands(bench, trained.network, identity):
             _train(bench, head, settings, trained, identity)
@@ -105,6 +108,8 @@ def _train(
     built = _network(bench, head, settings)
     if bench.weights is not None:
         built.backbone.load_weights(str(bench.weights))
+    if bench.request.recompute:
+        memory.recompute_blocks(built.backbone)
     rows = bench.rows("train")
     labels = as_labels(rows["label"].tolist(), bench.listing.classes)
     clips = TrainClips(bench.frames, bench.places[rows.index], labels, bench.spec, bench.request.seed)
@@ -112,6 +117,28 @@ def _train(
         bench.fabric, built, clips, bench.recipe.training, bench.loading,
         seed=bench.request.seed, into=trained, identity=identity,
     )  # fmt: skip
+
+
+def _with_fitting_batch(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> Bench:
+    """Return the bench with the largest batch size that a training step of this head fits into the GPU's memory."""
+    training, size = bench.recipe.training, bench.spec.size
+    built = _network(bench, head, settings).to(bench.fabric.device).train()
+    if bench.request.recompute:
+        memory.recompute_blocks(built.backbone)
+
+    def attempt(batch: int) -> None:
+        clips = torch.zeros(batch, 3, bench.spec.length, size, size, dtype=torch.uint8, device=bench.fabric.device)
+        labels = torch.zeros(batch, dtype=torch.long, device=bench.fabric.device)
+        with bench.fabric.autocast():
+            _, terms = built(clips, labels, Progress(epoch=0, epochs=training.epochs, step=0))
+        torch.stack(list(terms.values())).sum().backward()
+
+    batch = memory.fitting(training.batch_size, attempt)
+    if batch == training.batch_size:
+        return bench
+    console.say(f"train: batches of {batch} instead of {training.batch_size} clips fit the memory of the GPU")
+    recipe = bench.recipe._replace(training=replace(training, batch_size=batch))
+    return replace(bench, recipe=recipe, deviations={**bench.deviations, "batch_size": batch})
 
 
 def _extract(bench: Bench, built: network.Network, trained: Trained, roles: tuple[str, ...]) -> Path:
@@ -230,6 +257,8 @@ def _plugin(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _network(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> network.Network:
     backbone = bench.backbone(**bench.recipe.options)
+    if bench.request.compile:
+        backbone.compile()
     return network.Network(
         backbone, head(backbone.dim, backbone.map_dim, len(bench.listing.classes), **settings), bench.spec
     )
