@@ -1,10 +1,14 @@
 """The backbone interface: a clip to a feature vector and maps, and the clip it wants."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 from torch import Tensor, nn
+
+from osarbench.errors import OsarbenchError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +33,7 @@ class ClipSpec:
     crop_places: Literal[5, 13] = 13  #: of "multi_scale": corners and centre, or eight places between them too
     flip: float = 0.5  #: probability of a horizontal flip in training; 0 where left and right are different classes
     test_clips: int = 1  #: temporal positions at test time
-    test_crops: Literal[1, 3] = 1  #: 1: centre; 3: along the longer side
+    test_crops: Literal[1, 3, 10] = 1  #: 1: centre; 3: along the longer side; 10: corners, centre and their mirrors
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  #: of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
@@ -49,6 +53,34 @@ class Features(NamedTuple):
 
     vector: Tensor  #: [N, D] pooled features, the input of a classifier
     maps: Tensor  #: [N, C, T', H', W'] unpooled maps, for branches that train on them (DEAR's debiasing)
+
+
+class SavedHead(NamedTuple):
+    """A classifier found in a file of weights; it reads `Features.vector` of the backbone that found it."""
+
+    kind: Literal["linear", "bnn", "rpl"]
+    #: linear: weight [K, D] and bias [K]; bnn: {weight,bias}_{mu,rho}; rpl: weight (the points, [K, D]) and radius [1]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def classes(self) -> int:
+        """K, the number of classes it tells apart."""
+        return len(self.tensors["bias_mu" if self.kind == "bnn" else "weight"])
+
+
+class WeightsReport(NamedTuple):
+    """What a file of weights is, and whether it fits a backbone."""
+
+    facts: Mapping[str, str]  #: about the file alone: format, framework, network, classes ...
+    refusal: str | None = None  #: why the backbone does not take it; None: it does, if no key is amiss
+    missing: Sequence[str] = ()  #: keys the backbone wants and the file lacks
+    unexpected: Sequence[str] = ()  #: keys the file has and the backbone has no place for
+    misshapen: Sequence[str] = ()  #: keys of another shape, each with both
+
+    @property
+    def fits(self) -> bool:
+        """Whether `Backbone.load_weights` would take the file."""
+        return self.refusal is None and not (self.missing or self.unexpected or self.misshapen)
 
 
 class Backbone(nn.Module, ABC):
@@ -73,6 +105,43 @@ class Backbone(nn.Module, ABC):
         Raises:
             OsarbenchError: this backbone knows no such file, or keys or shapes do not fit; the message names them.
         """
-        from osarbench.errors import OsarbenchError
-
         raise OsarbenchError(f"The backbone '{self.name}' cannot load weights ({path}). Use --weights none.")
+
+    def read_head(self, path: str) -> SavedHead | None:
+        """Return the classifier in a file of weights that `load_weights` takes, None if there is none.
+
+        Raises:
+            OsarbenchError: as `load_weights`.
+        """
+        return None
+
+    def examine_weights(self, path: str) -> WeightsReport:
+        """Say what a file of weights is and whether it fits; the default tries to load it.
+
+        Raises:
+            OsarbenchError: it cannot be read.
+        """
+        try:
+            self.load_weights(path)
+        except OsarbenchError as error:
+            return WeightsReport({}, str(error))
+        return WeightsReport({})
+
+    def fetch_weights(self, source: str, folder: Path) -> Path:
+        """Download the pretrained weights of a library ("torchvision", "timm", "pytorchvideo") into a folder, once.
+
+        Raises:
+            OsarbenchError: the library has none for this backbone, or they cannot be had; the message says from where
+                and where to put them by hand.
+        """
+        raise OsarbenchError(
+            f"There are no pretrained weights of '{source}' for the backbone '{self.name}'. Give a file: --weights FILE."
+        )
+
+    def auxiliary(self, classes: int) -> nn.Module | None:
+        """Return a branch for training, of which the network makes more terms of the loss; None by default.
+
+        It is called with `Features` and labels [N] and returns scalar terms by name, as `Head.loss` does. It is
+        trained with the network and not saved with it.
+        """
+        return None

@@ -55,6 +55,16 @@ def test_the_centre_crop_and_its_normalisation_are_the_published_ones(shared: Pa
     assert np.allclose(normalise(crop, spec).numpy(), reference["ncthw"], atol=1e-5)
 
 
+def test_ten_crops_are_the_corners_and_the_centre_each_with_its_mirror_image() -> None:
+    boxes = [(box.left, box.top) for box in view_boxes(340, 256, 224, 10)]
+    assert boxes == [(0, 0), (116, 0), (0, 32), (116, 32), (58, 16)]  # as TSN's
+    frames = noise(2, 30, 40)
+    crops = view_crops(frames, ClipSpec(test_size=20, test_crops=10))
+    assert crops.shape == (10, 3, 2, 20, 20)
+    assert torch.equal(crops[7], crops[6].flip(-1))
+    assert np.array_equal(crops[6].permute(1, 2, 3, 0).numpy(), frames[:, 10:30, 20:40])
+
+
 @pytest.mark.parametrize("crop", ["random_resized", "multi_scale", "random", "centre"])
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (64, 48), (32, 32), (20, 90)])
 def test_every_training_crop_lies_in_the_frame_and_has_its_size(crop: str, height: int, width: int) -> None:

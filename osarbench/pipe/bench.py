@@ -15,7 +15,7 @@ from osarbench import console, manifest, plugins
 from osarbench import protocol as protocols
 from osarbench.backbone import Backbone, ClipSpec
 from osarbench.errors import OsarbenchError
-from osarbench.pipe import index, store
+from osarbench.pipe import index, network, store
 from osarbench.pipe.clips import Loading
 from osarbench.pipe.device import make_fabric
 from osarbench.places import Places
@@ -94,7 +94,9 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     where = f"{protocol.file}: [backbones.{backbone.name}.options]"
     plugins.check_settings("backbone", backbone, recipe.options, where)
     fabric = make_fabric(request.device, request.devices, request.precision)
-    spec = protocols.clip_spec(backbone(**recipe.options).clip, recipe.clips, str(protocol.file))
+    built = backbone(**recipe.options)
+    spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
+    network.check_clip(built, spec)
     listing = index.build(protocol, available, request.places)
     weights = _weights(request, recipe)  # before decoding, which takes long
     cores = os.cpu_count() or 1

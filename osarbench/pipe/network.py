@@ -1,5 +1,6 @@
 """A backbone and a head as one module: what is trained, saved and run over all videos."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,27 +8,76 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.backbone import Backbone, ClipSpec, Features, SavedHead
 from osarbench.errors import OsarbenchError
 from osarbench.method import Head, Progress
 from osarbench.pipe.transforms import normalise
 
 
 class Network(nn.Module):
-    """A backbone with a head. It takes uint8 clips and normalises them on their device."""
+    """A backbone with a head. It takes uint8 clips and normalises them on their device.
+
+    If the backbone has an auxiliary branch, its terms are added to the head's in training; it is not saved.
+    """
 
     def __init__(self, backbone: Backbone, head: Head, spec: ClipSpec) -> None:
         super().__init__()
         self.backbone, self.head, self.spec = backbone, head, spec
+        self.auxiliary = backbone.auxiliary(head.classes)
 
     def forward(self, clips: Tensor, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits [N, K] and loss terms for uint8 clips [N, 3, T, S, S] and labels [N]."""
-        return self.head.clip_loss(self.backbone, normalise(clips, self.spec), labels, progress)
+        clips = normalise(clips, self.spec)
+        if self.auxiliary is None:
+            return self.head.clip_loss(self.backbone, clips, labels, progress)
+        passes: list[Features] = []
+        hook = self.backbone.register_forward_hook(lambda module, inputs, features: passes.append(features))
+        try:
+            logits, terms = self.head.clip_loss(self.backbone, clips, labels, progress)
+        finally:
+            hook.remove()
+        # a head may run the backbone on altered clips too; the branch learns from the first pass over the batch
+        own = next(features for features in passes if len(features.vector) == len(labels))
+        return logits, {**terms, **self.auxiliary(own, labels)}
 
     def vectors(self, clips: Tensor) -> Tensor:
         """Return float32 feature vectors [N, D] of uint8 clips [N, 3, T, S, S]."""
         features: Features = self.backbone(normalise(clips, self.spec))
         return features.vector.float()
+
+
+def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
+    """Run one clip of a specification through a backbone, so that one it cannot take is known before decoding.
+
+    First on the meta device, where nothing is computed; what fails there is tried in earnest. The backbone is spent.
+
+    Raises:
+        OsarbenchError: the clip does not fit, for example because it is too small.
+    """
+    backbone.eval()
+    sizes = {spec.size, spec.test_size}
+    shapes = [(1, 3, spec.length, size, size) for size in sorted(sizes)]
+    try:
+        with torch.no_grad():
+            spent = copy.deepcopy(backbone).to("meta")
+            for shape in shapes:
+                spent(torch.zeros(shape, device="meta"))
+    except OsarbenchError:
+        raise
+    except Exception:  # a plugin may do what the meta device cannot
+        for shape in shapes:
+            _run_in_earnest(backbone, shape)
+
+
+def _run_in_earnest(backbone: Backbone, shape: tuple[int, ...]) -> None:
+    try:
+        with torch.no_grad():
+            backbone(torch.zeros(shape))
+    except RuntimeError as error:
+        raise OsarbenchError(
+            f"The backbone '{backbone.name}' cannot take clips of {shape[2]} frames of {shape[3]} x {shape[4]} pixels: "
+            f"{str(error).splitlines()[0]}. Change segments, frames, size or test_size in the protocol's clips."
+        ) from error
 
 
 def freeze(backbone: Backbone, prefixes: Sequence[str], *, batch_norms: bool) -> None:
@@ -71,6 +121,29 @@ def save(network: Network, file: Path) -> None:
     """Write the weights of backbone and head, without what only training needs."""
     network.head.strip()
     torch.save({"backbone": network.backbone.state_dict(), "head": network.head.state_dict()}, file)
+
+
+def take_head(head: Head, saved: SavedHead, *, source: str) -> None:
+    """Copy a classifier that was found in a file of weights into a head, so that it need not be trained.
+
+    Raises:
+        OsarbenchError: it is of another kind than the head, or has other numbers of classes or features.
+    """
+    head.strip()
+    layer = getattr(head, "fc", None)
+    if saved.kind != "linear" or not isinstance(layer, nn.Linear):
+        raise OsarbenchError(
+            f"The classifier in {source} is of the kind '{saved.kind}', which the head '{head.name}' cannot take over. "
+            "Choose a method that trains the same kind of classifier, or train."
+        )
+    weight = saved.tensors["weight"]
+    if weight.shape != layer.weight.shape:
+        raise OsarbenchError(
+            f"The classifier in {source} tells {weight.shape[0]} classes apart by {weight.shape[1]} features; this "
+            f"protocol has {head.classes} known classes and the backbone {head.dim} features. Choose the protocol it "
+            "was trained for, or train."
+        )
+    layer.load_state_dict(dict(saved.tensors))
 
 
 def load(network: Network, file: Path) -> None:

@@ -131,7 +131,7 @@ def _with_fitting_batch(bench: Bench, head: type[Head], settings: Mapping[str, A
         labels = torch.zeros(batch, dtype=torch.long, device=bench.fabric.device)
         with bench.fabric.autocast():
             _, terms = built(clips, labels, Progress(epoch=0, epochs=training.epochs, step=0))
-        torch.stack(list(terms.values())).sum().backward()
+        torch.autograd.backward(torch.stack(list(terms.values())).sum())
 
     batch = memory.fitting(training.batch_size, attempt)
     if batch == training.batch_size:

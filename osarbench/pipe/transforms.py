@@ -45,14 +45,18 @@ def train_clip(frames: npt.NDArray[np.uint8], spec: ClipSpec, generator: np.rand
 def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
     """Return the test crops: uint8 [test_crops, 3, T, test_size, test_size] of frames [T, H, W, 3].
 
-    One crop is the centre; three lie at both ends and in the middle of the longer side. Frames with a short side
-    smaller than the crop are scaled up to it first.
+    One crop is the centre; three lie at both ends and in the middle of the longer side; ten are the four corners and
+    the centre, each followed by its mirror image (TSN). Frames with a short side smaller than the crop are scaled up
+    to it first.
     """
     images = _images(frames)  # [T, 3, H, W]
     if min(images.shape[2:]) < spec.test_size:
         images = vision.resize(images, [spec.test_size], antialias=True)
     boxes = view_boxes(images.shape[3], images.shape[2], spec.test_size, spec.test_crops)
-    return torch.stack([_cut(images, box, spec.test_size).transpose(0, 1) for box in boxes])
+    crops = [_cut(images, box, spec.test_size) for box in boxes]
+    if spec.test_crops == 10:
+        crops = [view for crop in crops for view in (crop, vision.horizontal_flip(crop))]
+    return torch.stack([crop.transpose(0, 1) for crop in crops])
 
 
 def normalise(clips: Tensor, spec: ClipSpec) -> Tensor:
@@ -98,10 +102,14 @@ def fixed_offsets(spare_width: int, spare_height: int, places: int) -> list[tupl
 
 
 def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
-    """Return the boxes of the test crops (CenterCrop, ThreeCrop)."""
+    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five places of TenCrop)."""
     if crops == 1:
         return [Box((width - size) // 2, (height - size) // 2, size, size)]
     across, down = (width - size) // 2, (height - size) // 2
+    if crops == 10:
+        right, bottom = width - size, height - size
+        corners = [(0, 0), (right, 0), (0, bottom), (right, bottom), (across, down)]
+        return [Box(left, top, size, size) for left, top in corners]
     steps = [(0, down), (2 * across, down), (across, down)] if width >= height else [
         (across, 0), (across, 2 * down), (across, down)
     ]  # fmt: skip

@@ -1,0 +1,192 @@
+"""The model zoo: each network against the library it comes from, or against its published facts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from osarbench.backbone import Backbone, ClipSpec
+from osarbench.errors import OsarbenchError
+from osarbench.pipe.network import check_clip
+from osarbench_plugins.backbones._torchvision_video import TorchvisionVideo
+from osarbench_plugins.backbones.frame import Frame
+from osarbench_plugins.backbones.mvit import MViTV1B, MViTV2S
+from osarbench_plugins.backbones.resnet3d50 import ResNet3d50
+from osarbench_plugins.backbones.s3d import S3D
+from osarbench_plugins.backbones.swin3d import Swin3dB, Swin3dS, Swin3dT
+from osarbench_plugins.backbones.tsn import TSN
+from osarbench_plugins.backbones.video_resnet18 import MC318, R3D18, R2Plus1D18
+from osarbench_plugins.backbones.videomae import VideoMAE, sine_positions
+
+LIBRARY = [
+    (R3D18, (4, 64)), (MC318, (4, 64)), (R2Plus1D18, (4, 64)), (S3D, (16, 224)), (Swin3dT, (4, 64)),
+    pytest.param(MViTV1B, (16, 224), marks=pytest.mark.slow), pytest.param(MViTV2S, (16, 224), marks=pytest.mark.slow),
+]  # fmt: skip
+TINY_VIT = {"dim": 32, "depth": 2, "heads": 2}
+
+
+def clip(frames: int, side: int, count: int = 1) -> Tensor:
+    return torch.randn(count, 3, frames, side, side, generator=torch.Generator().manual_seed(0))
+
+
+def saved(network: nn.Module, folder: Path) -> str:
+    torch.save(network.state_dict(), folder / "weights.pth")
+    return str(folder / "weights.pth")
+
+
+@pytest.mark.parametrize(("kind", "size"), LIBRARY, ids=lambda value: getattr(value, "name", None))
+def test_a_classifier_on_our_features_gives_torchvisions_logits(
+    kind: type[TorchvisionVideo], size: tuple[int, int], tmp_path: Path
+) -> None:
+    torch.manual_seed(1)
+    theirs = torchvision.models.get_model(kind.name, weights=None).eval()
+    ours = kind().eval()
+    ours.load_weights(saved(theirs, tmp_path))
+    classifier = getattr(theirs, ours.classifier)
+    with torch.no_grad():
+        features = ours(clip(*size))
+        vector = features.vector[..., None, None, None] if kind is S3D else features.vector
+        torch.testing.assert_close(classifier(vector).flatten(1), theirs(clip(*size)), atol=1e-4, rtol=1e-4)
+    assert features.maps.shape[:2] == (1, ours.map_dim)
+
+
+@pytest.mark.parametrize("kind", [Swin3dS, Swin3dB], ids=lambda kind: kind.name)
+def test_the_larger_video_swins_have_the_sizes_they_state(kind: type[TorchvisionVideo]) -> None:
+    with torch.device("meta"):
+        backbone = kind().eval()
+        assert backbone(torch.zeros(1, 3, 2, 64, 64)).vector.shape == (1, kind.dim)
+
+
+def test_learnt_positions_of_another_clip_size_are_explained() -> None:
+    with (
+        torch.device("meta"),
+        pytest.raises(OsarbenchError, match=r"positions for \(8, 56, 56\) .* \(2, 16, 16\)"),
+    ):
+        MViTV1B()(torch.zeros(1, 3, 4, 64, 64))
+
+
+def test_relative_positions_fit_any_clip() -> None:
+    assert MViTV2S().eval()(clip(4, 64)).maps.shape == (1, 768, 2, 2, 2)
+
+
+def test_an_option_that_torchvision_does_not_take_is_explained() -> None:
+    with pytest.raises(OsarbenchError, match=r"'r3d_18' cannot be built with .*depth"):
+        R3D18(options={"depth": 34})
+
+
+@pytest.mark.parametrize(("last_stage", "parameters"), [("full", 46_198_976), ("first_block", 27_836_608)])
+def test_resnet3d50_has_the_published_parameters(last_stage: str, parameters: int) -> None:
+    backbone = ResNet3d50(last_stage=last_stage)
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == parameters
+    fc = 101 * 2048 + 101
+    assert sum(parameter.numel() for parameter in backbone.layer4[0].parameters()) + fc == 10_965_093
+    assert backbone.eval()(clip(16, 64)).maps.shape == (1, 2048, 1, 2, 2)
+
+
+def test_a_released_file_loads_with_its_module_prefix_and_without_the_blocks_left_out(tmp_path: Path) -> None:
+    whole = ResNet3d50()
+    state = {f"module.{key}": value for key, value in whole.state_dict().items()}
+    state |= {"module.fc.weight": torch.zeros(400, 2048), "module.fc.bias": torch.zeros(400)}
+    torch.save({"arch": "resnet-50", "state_dict": state}, tmp_path / "resnet-50-kinetics.pth")
+    cut = ResNet3d50(last_stage="first_block")
+    cut.load_weights(str(tmp_path / "resnet-50-kinetics.pth"))
+    assert torch.equal(cut.layer4[0].conv2.weight, whole.layer4[0].conv2.weight)
+
+
+@pytest.mark.parametrize("trunk", ["resnet18", "mobilenet_v3_small", "timm:vit_tiny_patch16_224", "timm:convnext_atto"])
+def test_frames_are_averaged_over_any_image_network(trunk: str) -> None:
+    options = {"img_size": 32} if "vit" in trunk else None
+    backbone = Frame(trunk=trunk, trunk_options=options).eval()
+    frames = clip(2, 32)
+    with torch.no_grad():
+        together = backbone(frames)
+        apart = [backbone(frames[:, :, place : place + 1]).vector for place in (0, 1)]
+    torch.testing.assert_close(together.vector, (apart[0] + apart[1]) / 2)
+    assert together.maps.shape[1:3] == (backbone.map_dim, 2)
+
+
+def test_tsn_learns_differences_from_colours(tmp_path: Path) -> None:
+    colours = torchvision.models.resnet18()
+    backbone = TSN(trunk="resnet18", modality="rgbdiff", segments=2)
+    backbone.load_weights(saved(colours, tmp_path))
+    first = backbone.trunk.network.conv1.weight
+    assert first.shape == (64, 15, 7, 7)
+    torch.testing.assert_close(first[:, 7], colours.conv1.weight.mean(dim=1))
+
+
+def test_a_still_video_has_no_differences() -> None:
+    backbone = TSN(trunk="resnet18", modality="rgbdiff", segments=2).eval()
+    still = clip(1, 32).expand(-1, -1, 12, -1, -1)
+    assert not backbone._differences(still).any()
+    assert backbone._differences(clip(12, 32)).shape == (2, 15, 32, 32)
+
+
+def test_differences_are_of_neighbours_within_a_snippet() -> None:
+    backbone = TSN(trunk="resnet18", modality="rgbdiff", segments=2)
+    frames = clip(12, 32)
+    expected = frames[0, :, 8] - frames[0, :, 7]  # second snippet: frames 6 to 11
+    torch.testing.assert_close(backbone._differences(frames)[1, 3:6], expected)
+
+
+def test_partial_batch_norm_survives_train() -> None:
+    backbone = TSN(trunk="resnet18").train().eval().train()
+    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert [norm.training for norm in norms] == [True] + 19 * [False]
+    assert [norm.weight.requires_grad for norm in norms] == [True] + 19 * [False]
+
+
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_videomae_reads_its_released_files(prefix: str, tmp_path: Path) -> None:
+    source = VideoMAE(**TINY_VIT)
+    state = {prefix + key: value for key, value in source.state_dict().items()}
+    if prefix:  # pre-trained: another norm, and a decoder
+        state = {key: value for key, value in state.items() if "fc_norm" not in key}
+        state |= {"decoder.blocks.0.attn.qkv.weight": torch.zeros(3), "mask_token": torch.zeros(3)}
+    torch.save({"model": state}, tmp_path / "checkpoint.pth")
+    target = VideoMAE(**TINY_VIT)
+    target.load_weights(str(tmp_path / "checkpoint.pth"))
+    with torch.no_grad():
+        expected = source.eval()(clip(4, 32)).vector
+        torch.testing.assert_close(target.eval()(clip(4, 32)).vector, expected)
+
+
+def test_videomae_has_the_size_of_vit_b() -> None:
+    with torch.device("meta"):
+        backbone = VideoMAE()
+    assert round(sum(parameter.numel() for parameter in backbone.parameters()) / 1e6, 1) == 86.2
+    assert {"blocks.11.attn.q_bias", "blocks.0.attn.v_bias", "patch_embed.proj.weight", "fc_norm.bias"} <= set(
+        backbone.state_dict()
+    )
+
+
+def test_sine_positions_are_those_of_the_first_transformer() -> None:
+    assert sine_positions(3, 4)[2].tolist() == pytest.approx([0.909297, -0.416147, 0.019999, 0.999800], abs=1e-6)
+
+
+def test_a_clip_that_cannot_be_cut_into_tubes_is_explained() -> None:
+    with pytest.raises(OsarbenchError, match="a clip of 3 frames of 32 x 32 pixels cannot be cut so"):
+        VideoMAE(**TINY_VIT)(clip(3, 32))
+
+
+def test_a_clip_that_is_too_small_is_known_before_any_video_is_decoded() -> None:
+    with pytest.raises(OsarbenchError, match="'s3d' cannot take clips of 16 frames of 16 x 16 pixels: .* too small"):
+        check_clip(S3D(), ClipSpec(frames=16, size=16, test_size=16))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "size"),
+    [(R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)), (Swin3dT, {}, (4, 64)),
+     (MViTV2S, {}, (4, 64)), (VideoMAE, TINY_VIT, (4, 32)), (TSN, {"trunk": "resnet18"}, (3, 32)),
+     (Frame, {"trunk": "resnet18"}, (1, 32)), (ResNet3d50, {"last_stage": "first_block"}, (4, 32))],
+    ids=lambda value: getattr(value, "name", None),
+)  # fmt: skip
+def test_a_backward_pass_reaches_every_trained_parameter(
+    kind: type[Backbone], options: dict[str, object], size: tuple[int, int]
+) -> None:
+    backbone = kind(**options).train()
+    features = backbone(clip(*size, count=2))
+    (features.vector.square().sum() + features.maps.square().sum()).backward()
+    without = [name for name, weight in backbone.named_parameters() if weight.requires_grad and weight.grad is None]
+    assert without == []
