@@ -24,7 +24,7 @@ def recompute_blocks(network: nn.Module) -> int:
     """
     blocks = list(_blocks(network))
     for block in blocks:
-        block.forward = _recomputed(block, block.forward)  # type: ignore[method-assign]
+        block.forward = _recomputed(block, block.forward)
     return len(blocks)
 
 

@@ -1,5 +1,6 @@
 """Any image network of torchvision or timm as a function from frames to a vector and maps."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,7 +46,7 @@ class ImageTrunk(nn.Module):
         patches = found[:, getattr(network, "num_prefix_tokens", 0) :]  # [M, L, C]
         height, width = network.patch_embed.dynamic_feat_size(images.shape[2:])
         vector: Tensor = network.pool(found, pool_type=self._pooling)
-        return network.fc_norm(vector), patches.transpose(1, 2).unflatten(2, (height, width))
+        return network.fc_norm(vector), patches.transpose(1, 2).reshape(len(found), -1, height, width)
 
     def load(self, path: str) -> None:
         """Initialise from weights of torchvision or timm, with or without classifier.
@@ -99,14 +100,9 @@ def widen_first_convolution(network: nn.Module, inputs: int) -> None:
     Source: TSN (Wang et al., ECCV 2016), cross-modality initialisation; nothing is rescaled.
     """
     name, old = first_convolution(network)
-    new = nn.Conv2d(
-        inputs, old.out_channels, old.kernel_size, stride=old.stride, padding=old.padding, dilation=old.dilation,
-        bias=old.bias is not None,
-    )  # fmt: skip
-    with torch.no_grad():
-        new.weight.copy_(old.weight.mean(dim=1, keepdim=True).expand_as(new.weight))
-        if old.bias is not None and new.bias is not None:
-            new.bias.copy_(old.bias)
+    new = copy.deepcopy(old)
+    new.in_channels = inputs
+    new.weight = nn.Parameter(old.weight.detach().mean(dim=1, keepdim=True).repeat(1, inputs, 1, 1))
     parent, _, attribute = name.rpartition(".")
     setattr(network.get_submodule(parent), attribute, new)
 

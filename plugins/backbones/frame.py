@@ -36,8 +36,8 @@ class Frame(Backbone):
         """Map clips [N, 3, T, H, W] to their frames' mean vector [N, D] and maps [N, C, T, h, w]."""
         vectors, maps = self.trunk(frames_as_images(clips))  # [N * T, D], [N * T, C, h, w]
         count, frames = clips.shape[0], clips.shape[2]
-        stacked = maps.unflatten(0, (count, frames)).transpose(1, 2)  # [N, C, T, h, w]
-        return Features(vectors.unflatten(0, (count, frames)).mean(dim=1), stacked)
+        stacked = maps.view(count, frames, *maps.shape[1:]).transpose(1, 2)  # [N, C, T, h, w]
+        return Features(vectors.view(count, frames, -1).mean(dim=1), stacked)
 
     def load_weights(self, path: str) -> None:
         """Initialise from weights of torchvision or timm, with or without classifier.

@@ -78,8 +78,8 @@ class TSN(Backbone):
         images = frames_as_images(clips) if self.modality == "rgb" else self._differences(clips)
         vectors, maps = self.trunk(images)  # [N * K, D], [N * K, C, h, w]
         count = clips.shape[0]
-        stacked = maps.unflatten(0, (count, -1)).transpose(1, 2)  # [N, C, K, h, w]
-        return Features(vectors.unflatten(0, (count, -1)).mean(dim=1), stacked)
+        stacked = maps.view(count, -1, *maps.shape[1:]).transpose(1, 2)  # [N, C, K, h, w]
+        return Features(vectors.view(count, -1, self.dim).mean(dim=1), stacked)
 
     def load_weights(self, path: str) -> None:
         """Initialise from weights of torchvision or timm, with or without classifier, whatever the modality.
@@ -91,9 +91,10 @@ class TSN(Backbone):
 
     def _differences(self, clips: Tensor) -> Tensor:
         """Return [N * K, 15, H, W]: differences of neighbouring frames, the earliest three channels first."""
-        snippets = clips.unflatten(2, (-1, DIFFERENCES + 1)).permute(0, 2, 3, 1, 4, 5)  # [N, K, L + 1, 3, H, W]
-        differences = (snippets[:, :, 1:] - snippets[:, :, :-1]) / self.difference_scale
-        return differences.flatten(2, 3).flatten(0, 1)
+        height, width = clips.shape[3:]
+        frames = clips.transpose(1, 2).reshape(-1, DIFFERENCES + 1, 3, height, width)  # [N * K, L + 1, 3, H, W]
+        differences = (frames[:, 1:] - frames[:, :-1]) / self.difference_scale
+        return differences.flatten(1, 2)
 
     def _fixed_norms(self) -> list[nn.Module]:
         norms = [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]

@@ -48,7 +48,7 @@ class VideoMAE(Backbone):
             raise OsarbenchError(f"videomae: dim = {dim} cannot be divided among {heads} heads.")
         self.dim = self.map_dim = dim
         self.patch, self.tube = patch, tube
-        norm = partial(nn.LayerNorm, eps=1e-6)
+        norm: Any = partial(nn.LayerNorm, eps=1e-6)
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv3d(3, dim, (tube, patch, patch), stride=(tube, patch, patch))})
         rates = [drop_path * block / max(1, depth - 1) for block in range(depth)]
         self.blocks = nn.ModuleList(
