@@ -32,6 +32,9 @@ class ClipSpec:
     crop_scale_gap: int = 1  #: of "multi_scale": how far apart in `crop_scales` width and height may be
     crop_places: Literal[5, 13] = 13  #: of "multi_scale": corners and centre, or eight places between them too
     flip: float = 0.5  #: probability of a horizontal flip in training; 0 where left and right are different classes
+    jitter: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  #: of brightness, contrast, saturation, hue
+    jitter_probability: float = 0.8  #: that a training clip's colours are changed, if `jitter` says how far
+    grey: float = 0.0  #: probability that a training clip loses its colours
     test_clips: int = 1  #: temporal positions at test time
     test_crops: Literal[1, 3, 10] = 1  #: 1: centre; 3: along the longer side; 10: corners, centre and their mirrors
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  #: of RGB in [0, 1]
@@ -135,7 +138,7 @@ class Backbone(nn.Module, ABC):
                 and where to put them by hand.
         """
         raise OsarbenchError(
-            f"There are no pretrained weights of '{source}' for the backbone '{self.name}'. Give a file: --weights FILE."
+            f"The backbone '{self.name}' knows no pretrained weights of '{source}'. Give a file: --weights FILE."
         )
 
     def auxiliary(self, classes: int) -> nn.Module | None:

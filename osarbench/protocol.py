@@ -52,15 +52,17 @@ class Training:
     epochs: Count
     batch_size: Count
     learning_rate: Positive
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw", "lars"] = "sgd"
     momentum: Share = 0.9  #: of sgd
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     decay_norms_and_biases: bool = True  #: False: no weight decay on parameters of one dimension
     rates: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor on the rate
+    bias_rate: Positive = 1.0  #: factor on the rate of biases that no prefix of `rates` fits, those of norms left out
     schedule: Literal["constant", "step", "cosine"] = "constant"
     milestones: tuple[int, ...] = ()  #: of "step": epochs at which the rate is divided by ten
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  #: linear, per step
+    warmup_from: Share = 0.0  #: share of the rate that a warm-up begins with
     clip_norm: Positive | None = None  #: L2 norm to which gradients are clipped
     frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
@@ -72,6 +74,7 @@ class Threshold:
 
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.95  #: share of known videos it accepts where it is chosen
     source: Literal["calibration", "train"] = "calibration"
+    rule: Literal["quantile", "dear"] = "quantile"  #: see `osarbench.metrics.thresholds`
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -83,6 +86,21 @@ class Openness:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Metrics:
+    """``[metrics]``: conventions beyond the common ones."""
+
+    unknown_parts: Count = 1  #: also average metrics over so many random equal parts of the unknown videos
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HeadSection:
+    """``[backbones.NAME.heads.HEAD]``: what a published protocol changes for some methods only."""
+
+    training: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `Training`
+    settings: Mapping[str, Any] = Field(default_factory=dict)  #: keyword arguments of the head
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class BackboneSection:
     """``[backbones.NAME]``: what this protocol changes for one backbone."""
 
@@ -91,6 +109,7 @@ class BackboneSection:
     training: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `Training`
     weights: str | None = None  #: file name of the weights it starts from
     weights_sha256: str | None = None
+    heads: Mapping[str, HeadSection] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -106,19 +125,21 @@ class Sections:
     backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
     threshold: Threshold = Threshold()
     openness: Openness = Openness()
+    metrics: Metrics = Metrics()
     middle_frames: Count | None = None  #: only this many frames around the middle of a video are used
     complete: bool = True  #: False: a partial copy of the data sets will do
     max_unreadable: Share = 0.01  #: share of unreadable videos above which a run stops
 
 
 class Recipe(NamedTuple):
-    """What a protocol says about one backbone, overrides resolved."""
+    """What a protocol says about one backbone, and one head if it was named; overrides resolved."""
 
     options: Mapping[str, Any]
     clips: Mapping[str, Any]
     training: Training
     weights: str | None
     weights_sha256: str | None
+    head_settings: Mapping[str, Any]
 
 
 class Protocol(NamedTuple):
@@ -129,16 +150,19 @@ class Protocol(NamedTuple):
     file: Path
     sections: Sections
 
-    def recipe(self, backbone: str) -> Recipe:
-        """Return clips, training and constructor options for one backbone."""
+    def recipe(self, backbone: str, head: str | None = None) -> Recipe:
+        """Return clips, training and constructor options for one backbone, and what holds for one head only."""
         section = self.sections.backbones.get(backbone, BackboneSection())
-        training = {**asdict(self.sections.training), **section.training}
+        only = section.heads.get(head or "", HeadSection())
+        training = {**asdict(self.sections.training), **section.training, **only.training}
+        where = f"backbones.{backbone}" + (f".heads.{head}" if only.training else "")
         return Recipe(
             options=section.options,
             clips={**self.sections.clips, **section.clips},
-            training=_build(Training, training, f"{self.file}: [backbones.{backbone}.training]"),
+            training=_build(Training, training, f"{self.file}: [{where}.training]"),
             weights=section.weights,
             weights_sha256=section.weights_sha256,
+            head_settings=only.settings,
         )
 
 
@@ -157,8 +181,10 @@ def read(name: str) -> Protocol:
         raise OsarbenchError(f"{file} is not TOML: {error}.") from error
     sections: Sections = _build(Sections, content, str(file))
     protocol = Protocol(file.stem, hashlib.sha256(raw).hexdigest(), file, sections)
-    for backbone in ("", *sections.backbones):
+    for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
         clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
+        for head in section.heads:
+            protocol.recipe(backbone, head)
     _check_classes(sections, file)
     return protocol
 
@@ -200,7 +226,7 @@ def _keys(kind: type, section: list[Any]) -> list[str]:
     """Return the keys that a section may have, following the path of a validation error."""
     if section and is_dataclass(kind):
         inner = {"known": Known, "unknown": Unknown, "training": Training, "threshold": Threshold,
-                 "openness": Openness, "backbones": BackboneSection}.get(section[0])  # fmt: skip
+                 "openness": Openness, "metrics": Metrics, "backbones": BackboneSection}.get(section[0])  # fmt: skip
         kind = inner or kind
     return [field.name for field in fields(kind)]
 

@@ -134,7 +134,7 @@ def test_every_number_names_its_convention() -> None:
     numbers = [*result["headline"], *result["thresholded"], *result["calibration"]]
     numbers += [key for rows in result["per_class"].values() for row in rows.values() for key in row]
     assert set(numbers) - sizes <= named
-    assert named <= set(numbers)
+    assert named <= {*numbers, "in_parts"}
 
 
 def test_the_thresholded_block_equals_the_slow_way() -> None:
@@ -230,3 +230,18 @@ def test_calibration_forgives_rounding_beyond_one() -> None:
     result = metrics.evaluate(rows.assign(confidence=1.0000002))["calibration"]
     assert result == metrics.evaluate(rows.assign(confidence=1.0))["calibration"]
     assert result["ece_closed"] is not None
+
+
+def test_dears_rule_accepts_one_held_out_video_more_where_the_share_is_whole() -> None:
+    rows = table()
+    ordered = np.sort(rows.loc[rows["role"] == "calibration", "uncertainty"])
+    assert metrics.evaluate(rows)["thresholded"]["threshold"] == ordered[113]
+    assert metrics.evaluate(rows, threshold_rule="dear")["thresholded"]["threshold"] == ordered[114]
+
+
+def test_parts_of_the_unknown_videos_have_the_same_auroc_but_another_aupr() -> None:
+    rows = table()
+    whole, parts = metrics.evaluate(rows)["headline"], metrics.evaluate(rows, unknown_parts=4)["in_parts"]
+    assert parts["auroc"] == pytest.approx(whole["auroc"], abs=1e-9)
+    assert parts["aupr_unknown"] < whole["aupr_unknown"] - 0.05
+    assert metrics.evaluate(rows)["in_parts"] is None

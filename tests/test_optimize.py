@@ -46,6 +46,27 @@ def test_norms_and_biases_can_be_spared_from_decay() -> None:
     assert {group["weight_decay"]: sum(p.numel() for p in group["params"]) for group in groups} == {0.5: 20, 0.0: 14}
 
 
+def test_a_warm_up_can_begin_with_a_share_of_the_rate() -> None:
+    factors = [rate_factor(recipe(warmup_epochs=2, warmup_from=0.1), epoch) for epoch in (0, 1, 2)]
+    assert factors == pytest.approx([0.1, 0.55, 1])
+
+
+def test_biases_can_have_a_rate_of_their_own_those_of_norms_left_out() -> None:
+    modules = nn.ModuleDict({"backbone": nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), "head": nn.Linear(4, 2)})
+    groups = make_optimizer(modules, recipe(bias_rate=2.0, rates={"head.bias": 10.0})).param_groups
+    assert {group["rate"]: sum(p.numel() for p in group["params"]) for group in groups} == {1.0: 28, 2.0: 4, 10.0: 2}
+
+
+def test_lars_scales_steps_to_the_weights() -> None:
+    modules = network()
+    optimizer = make_optimizer(modules, recipe(optimizer="lars"))
+    before = modules["head"].weight.detach().clone()
+    modules["head"](torch.ones(1, 4)).sum().backward()
+    optimizer.step()
+    step = (modules["head"].weight.detach() - before).norm()
+    assert 0 < step < 1e-2 * before.norm()
+
+
 def test_a_prefix_that_fits_nothing_is_an_error() -> None:
     with pytest.raises(OsarbenchError, match="no trained parameter starts with 'haed'"):
         make_optimizer(network(), recipe(rates={"haed": 2.0}))

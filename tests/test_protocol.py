@@ -77,3 +77,17 @@ def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
     first = protocol.read(write(tmp_path, SMALL)).sha256
     assert protocol.read(write(tmp_path, SMALL)).sha256 == first
     assert protocol.read(write(tmp_path, SMALL + "# a comment\n")).sha256 != first
+
+
+def test_one_head_of_one_backbone_can_have_a_rate_and_settings_of_its_own(tmp_path: Path) -> None:
+    heads = "[backbones.tpn.heads.linear]\ntraining = { learning_rate = 0.5 }\nsettings = { dropout = 0.1 }\n"
+    read = protocol.read(write(tmp_path, SMALL + heads))
+    assert read.recipe("tpn", "linear").training.learning_rate == 0.5
+    assert read.recipe("tpn", "linear").head_settings == {"dropout": 0.1}
+    assert read.recipe("tpn", "dear").training.learning_rate == 0.1
+
+
+def test_a_misspelt_key_of_a_head_is_named(tmp_path: Path) -> None:
+    heads = "[backbones.tpn.heads.linear.training]\nlerning_rate = 0.5\n"
+    with pytest.raises(OsarbenchError, match=r"heads\.linear.* has no key 'lerning_rate'. Did you mean 'learning_rate'"):
+        protocol.read(write(tmp_path, SMALL + heads))

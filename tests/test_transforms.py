@@ -14,6 +14,7 @@ from osarbench.pipe.transforms import (
     fixed_offsets,
     multi_scale_sizes,
     normalise,
+    recoloured,
     train_box,
     train_clip,
     view_boxes,
@@ -125,3 +126,18 @@ def test_a_batch_keeps_the_channels_last_layout_through_normalisation() -> None:
     batch = stack(clips)
     assert torch.equal(batch, torch.stack(clips))
     assert normalise(batch, ClipSpec()).is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_colours_change_alike_in_all_frames_and_only_if_asked() -> None:
+    spec = ClipSpec(jitter=(0.8, 0.8, 0.8, 0.2), jitter_probability=1.0)
+    still = torch.from_numpy(noise(1)).permute(0, 3, 1, 2).repeat(3, 1, 1, 1)
+    changed = recoloured(still, spec, np.random.default_rng(0))
+    assert changed.dtype == torch.uint8
+    assert not torch.equal(changed, still)
+    assert torch.equal(changed[0], changed[2])
+    assert torch.equal(recoloured(still, ClipSpec(), np.random.default_rng(0)), still)
+
+
+def test_a_clip_can_lose_its_colours() -> None:
+    grey = recoloured(torch.from_numpy(noise(2)).permute(0, 3, 1, 2), ClipSpec(grey=1.0), np.random.default_rng(0))
+    assert torch.equal(grey[:, 0], grey[:, 2])

@@ -29,6 +29,7 @@ CONVENTIONS = {
     "open_macro_f1_std": "weighted std over `draws` seeded draws of unknown classes: not over training seeds",
     "open_macro_f1_dear": "the same with DEAR's ten draws (numpy seed 123), as its script gives the first method",
     "open_macro_f1_all": "the point of the curve with every unknown video (all C classes)",
+    "in_parts": "means over random equal parts of the unknown videos, each against all known ones (as PSL for MiT)",
     "ece_closed": "15 equal bins (l, r]; the method's own confidence, known videos, none rejected; null without one",
     "brier_closed": "mean (confidence - correct)^2 of the method's own confidence, as ece_closed",
     "dear_ece_closed": "ECE with confidence 1 - uncertainty: known videos, none rejected; null if one is above 1",

@@ -12,6 +12,7 @@ from osarbench.metrics.conventions import CONVENTIONS
 from osarbench.metrics.expectation import expected_open_macro_f1
 from osarbench.metrics.outcome import IntArray, Outcome, Videos, outcome
 from osarbench.metrics.per_class import per_class
+from osarbench.protocol import Protocol
 from osarbench.table import ROLES, validate
 
 THRESHOLD_ROLES = ("calibration", "train")
@@ -28,9 +29,11 @@ def evaluate(
     *,
     quantile: float = 0.95,
     threshold_from: str = "calibration",
+    threshold_rule: str = "quantile",
     draws: int = 10,
     seed: int = 0,
     contested: Collection[str] = (),
+    unknown_parts: int = 1,
 ) -> dict[str, Any]:
     """Return every metric of a scores table as a nested dict of floats at full precision, None where undefined.
 
@@ -41,16 +44,20 @@ def evaluate(
         quantile: share of the ``threshold_from`` videos that the threshold accepts, in (0, 1].
         threshold_from: the role it is learnt from, "calibration" (held-out known videos) or "train". Without such rows
             every thresholded number is None.
+        threshold_rule: how, "quantile" or "dear" (`osarbench.metrics.thresholds`).
         draws: random orders of the unknown classes for the band of the openness curve, from ``seed``.
         contested: unknown classes that may be known ones under another name; those not in the table are ignored.
+        unknown_parts: if above 1, ``in_parts`` holds the mean of some metrics over so many random equal parts of the
+            unknown videos, each against all known ones. PSL reports such means for MiT, of ten parts: AUPR depends on
+            the share of unknown videos, so it is another number then.
 
     Raises:
         OsarbenchError: the table is not sound (`osarbench.table.validate`), there is no such threshold source, or
             ``quantile`` or ``draws`` is out of range.
     """
-    _check_settings(quantile, threshold_from, draws)
+    _check_settings(quantile, threshold_from, threshold_rule, draws)
     validate(table)
-    scores = outcome(table, quantile=quantile, threshold_from=threshold_from)
+    scores = outcome(table, quantile=quantile, threshold_from=threshold_from, threshold_rule=threshold_rule)
     decisions = None if scores.threshold is None else _decide(scores, scores.threshold)
     counts = None if decisions is None else _open_counts(scores, *decisions)
     names = np.array(scores.unknown_names, object)
@@ -60,13 +67,16 @@ def evaluate(
         "settings": {
             "quantile": quantile,
             "threshold_from": threshold_from,
+            "threshold_rule": threshold_rule,
             "draws": draws,
             "seed": seed,
             "contested": sorted(contested),
+            "unknown_parts": unknown_parts,
         },
         "counts": _counts(table, scores) | {"contested": int((~kept).sum())},
         "headline": _block(scores, scores.known, scores.unknown),
         "without_contested": None if kept.all() else _block(scores, scores.known, scores.unknown.take(kept)),
+        "in_parts": _in_parts(scores, unknown_parts, seed) if unknown_parts > 1 else None,
         "by_source": _by_source(scores),
         "thresholded": {
             "threshold": scores.threshold,
@@ -80,7 +90,23 @@ def evaluate(
     }
 
 
-def _check_settings(quantile: float, threshold_from: str, draws: int) -> None:
+def settings_of(protocol: Protocol) -> dict[str, Any]:
+    """Return the keyword arguments of `evaluate` that a protocol fixes."""
+    sections = protocol.sections
+    return {
+        "quantile": sections.threshold.quantile,
+        "threshold_from": sections.threshold.source,
+        "threshold_rule": sections.threshold.rule,
+        "draws": sections.openness.draws,
+        "seed": sections.openness.seed,
+        "contested": sorted({name for unknown in sections.unknown for name in unknown.contested}),
+        "unknown_parts": sections.metrics.unknown_parts,
+    }
+
+
+def _check_settings(quantile: float, threshold_from: str, threshold_rule: str, draws: int) -> None:
+    if threshold_rule not in thresholds.RULES:
+        raise unknown_name("rule for a threshold", threshold_rule, thresholds.RULES)
     if threshold_from not in THRESHOLD_ROLES:
         raise unknown_name("source of a threshold", threshold_from, THRESHOLD_ROLES)
     if not 0 < quantile <= 1:
@@ -140,6 +166,19 @@ def _at_threshold(scores: Outcome, known: Videos, unknown: Videos) -> Numbers:
             known=known.uncertainty, unknown=unknown.uncertainty, threshold=scores.threshold
         ),
     }
+
+
+def _in_parts(scores: Outcome, parts: int, seed: int) -> Numbers:
+    """Return the mean over random equal parts of the unknown videos of the metrics that PSL averages so."""
+    order = np.random.default_rng(seed).permutation(len(scores.unknown.labels))
+    blocks = []
+    for part in np.array_split(order, min(parts, len(order))):
+        taken = np.zeros(len(order), bool)
+        taken[part] = True
+        blocks.append(_block(scores, scores.known, scores.unknown.take(taken)))
+    averaged = ("auroc", "aupr_unknown", "fpr95_unknown_first", "fpr95_unknown_nearest")
+    means = {key: [value for block in blocks if (value := block[key]) is not None] for key in averaged}
+    return {key: float(np.mean(values)) if values else None for key, values in means.items()}
 
 
 def _by_source(scores: Outcome) -> dict[str, dict[str, Numbers]]:

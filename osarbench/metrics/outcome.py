@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from osarbench.metrics.thresholds import quantile_threshold
+from osarbench.metrics.thresholds import RULES
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -45,8 +45,11 @@ class Outcome(NamedTuple):
         return np.equal(self.known.labels, self.known.predicted)
 
 
-def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str) -> Outcome:
-    """Return the outcome of a sound scores table, its threshold learnt from the rows of the role ``threshold_from``."""
+def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str, threshold_rule: str = "quantile") -> Outcome:
+    """Return the outcome of a sound scores table, its threshold learnt from the rows of the role ``threshold_from``.
+
+    ``threshold_rule`` is one of `osarbench.metrics.thresholds.RULES`.
+    """
     is_unknown = table["role"] == "unknown"
     known_names = sorted({*table.loc[~is_unknown, "label"].unique(), *table["predicted"].unique()})
     unknown_names = sorted(table.loc[is_unknown, "label"].unique())
@@ -56,7 +59,7 @@ def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str) -> Out
         unknown=_videos(table[is_unknown], unknown_names, known_names),
         known_names=known_names,
         unknown_names=unknown_names,
-        threshold=quantile_threshold(held_out, quantile),
+        threshold=RULES[threshold_rule](held_out, quantile),
         threshold_videos=len(held_out),
         quantile=quantile,
     )

@@ -4,6 +4,7 @@ A video is rejected as unknown if its uncertainty is *above* the threshold.
 """
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,13 @@ def dear_threshold(uncertainty: npt.ArrayLike, quantile: float = 0.95) -> float 
     """
     ordered = np.sort(np.asarray(uncertainty, np.float64))
     return float(ordered[min(int(quantile * len(ordered)), len(ordered) - 1)]) if ordered.size else None
+
+
+#: How a threshold is taken from known videos: by a protocol's name for it.
+RULES: Mapping[str, Callable[[npt.ArrayLike, float], float | None]] = {
+    "quantile": quantile_threshold,
+    "dear": dear_threshold,
+}
 
 
 def accepted_share(uncertainty: npt.ArrayLike, threshold: float | None) -> float | None:

@@ -69,6 +69,10 @@ class Bench:
         """Where the files of this protocol and backbone lie."""
         return self.request.runs / self.protocol.name / self.backbone.name
 
+    def for_head(self, head: str) -> "Bench":
+        """Return the bench with what the protocol says about one head."""
+        return replace(self, recipe=_recipe(self.request, self.protocol, head)[0])
+
     def rows(self, *roles: str) -> pd.DataFrame:
         """Return the rows of some roles; their index is their place in the listing."""
         return self.listing.rows[self.listing.rows["role"].isin(roles)]
@@ -113,9 +117,9 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     )  # fmt: skip
 
 
-def _recipe(request: Request, protocol: Protocol) -> tuple[Recipe, dict[str, Any]]:
+def _recipe(request: Request, protocol: Protocol, head: str | None = None) -> tuple[Recipe, dict[str, Any]]:
     """Return the protocol's recipe with what the run overrides, and these deviations by name."""
-    recipe = protocol.recipe(request.backbone)
+    recipe = protocol.recipe(request.backbone, head)
     batch = None if request.batch_size == "auto" else request.batch_size
     stated = {"epochs": request.epochs, "batch_size": batch}
     changed: dict[str, Any] = {

@@ -73,6 +73,8 @@ def run(request: Request, *, failed: list[Failed] | None = None) -> list[Entry]:
 def _head(bench: Bench, methods: Sequence[Method], failed: list[Failed] | None) -> list[Entry]:
     """Train one head, extract its features, and score with every method that shares it."""
     head, settings = methods[0].head, methods[0].head_settings()
+    bench = bench.for_head(head.name)
+    settings = {**bench.recipe.head_settings, **settings}
     mark = f".{manifest.text_digest(settings)}" if settings else ""
     trained = Trained(bench.folder / f"{head.name}{mark}-{bench.request.seed}")
     with _held(bench, trained.folder):
@@ -214,19 +216,12 @@ def _score(
 
 def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
     """Write ``metrics.json`` and ``scores.png`` for a scores table, unless they stand; return the metrics."""
-    sections = protocol.sections
-    contested = sorted({name for unknown in sections.unknown for name in unknown.contested})
-    identity = {
-        "osarbench": __version__, "scores": manifest.digest_of(scores), "threshold": asdict(sections.threshold),
-        "openness": asdict(sections.openness), "contested": contested,
-    }  # fmt: skip
+    settings = metrics.settings_of(protocol)
+    identity = {"osarbench": __version__, "scores": manifest.digest_of(scores), "settings": settings}
     file = folder / "metrics.json"
     if not manifest.stands(file, identity, redo=True):
         rows = tables.read(scores)
-        result = metrics.evaluate(
-            rows, quantile=sections.threshold.quantile, threshold_from=sections.threshold.source,
-            draws=sections.openness.draws, seed=sections.openness.seed, contested=contested,
-        )  # fmt: skip
+        result = metrics.evaluate(rows, **settings)
         with manifest.making(file, identity) as temporary:
             temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         with manifest.replacing(folder / "scores.png") as temporary:

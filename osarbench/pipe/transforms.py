@@ -18,6 +18,7 @@ from osarbench.backbone import ClipSpec
 
 AREA = (0.08, 1.0)  # share of the frame that "random_resized" takes
 RATIO = (3 / 4, 4 / 3)  # width / height of what "random_resized" takes
+CHANGES = (vision.adjust_brightness, vision.adjust_contrast, vision.adjust_saturation, vision.adjust_hue)
 TRIES = 10  # before "random_resized" takes the centre
 
 
@@ -39,7 +40,24 @@ def train_clip(frames: npt.NDArray[np.uint8], spec: ClipSpec, generator: np.rand
     clip = _cut(images, box, spec.size)
     if generator.random() < spec.flip:
         clip = vision.horizontal_flip(clip)
-    return clip.transpose(0, 1)  # [3, T, size, size]
+    return recoloured(clip, spec, generator).transpose(0, 1)  # [3, T, size, size]
+
+
+def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> Tensor:
+    """Return frames uint8 [T, 3, H, W] with colours changed as the specification says, all frames alike.
+
+    Factors are drawn as by torchvision's ``ColorJitter``: from [1 - b, 1 + b], hue from [-h, h], in random order.
+    """
+    if any(spec.jitter) and generator.random() < spec.jitter_probability:
+        reach = np.array(spec.jitter)
+        amounts = generator.uniform(np.maximum([0.0, 0.0, 0.0, -0.5], [*(1 - reach[:3]), -reach[3]]),
+                                    [*(1 + reach[:3]), reach[3]])  # fmt: skip
+        for change in generator.permutation(4):
+            if spec.jitter[change]:
+                clip = CHANGES[change](clip, float(amounts[change]))
+    if spec.grey and generator.random() < spec.grey:
+        clip = vision.rgb_to_grayscale(clip, num_output_channels=3)
+    return clip
 
 
 def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:

@@ -114,14 +114,7 @@ def _table(protocol: Protocol, entries: Sequence[Published]) -> str:
 
 
 def _headline(protocol: Protocol, file: Path) -> dict[str, Any]:
-    threshold, openness = protocol.sections.threshold, protocol.sections.openness
-    result = metrics.evaluate(
-        table.read(file),
-        quantile=threshold.quantile,
-        threshold_from=threshold.source,
-        draws=openness.draws,
-        seed=openness.seed,
-    )
+    result = metrics.evaluate(table.read(file), **metrics.settings_of(protocol))
     return dict(result["headline"])
 
 
