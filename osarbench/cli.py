@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import data, leaderboard, listing, run, scores
+from osarbench.commands import audits, data, leaderboard, listing, run, scores
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -29,7 +29,16 @@ def cli() -> None:
     """Benchmark open-set action recognition: know the known actions, and say which videos show none of them."""
 
 
-for command in (run.run, listing.list_, data.data, scores.evaluate, leaderboard.leaderboard):
+COMMANDS = (
+    run.run,
+    listing.list_,
+    scores.evaluate,
+    leaderboard.leaderboard,
+    data.data,
+    audits.overlap,
+    audits.audit,
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 
