@@ -19,6 +19,8 @@ NUMBER_COLUMNS = ("confidence", "uncertainty")
 #: ``source`` is the data set and split of a row ("motion/test_swapped"); ``label`` and ``predicted`` are class names;
 #: ``confidence`` may be empty where a method gave none.
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
+#: A column that may follow: clips cut from one source share their group. Statistics resample whole groups.
+GROUP = "group"
 #: ``train`` rows are optional; they are there when a protocol takes its threshold from training videos.
 ROLES = ("train", "calibration", "known", "unknown")
 #: A file that begins so has facts about the table in its first line, as JSON: where it comes from.
@@ -35,7 +37,7 @@ def read(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(text),
-            dtype=dict.fromkeys(TEXT_COLUMNS, str) | dict.fromkeys(NUMBER_COLUMNS, np.float64),
+            dtype=dict.fromkeys((*TEXT_COLUMNS, GROUP), str) | dict.fromkeys(NUMBER_COLUMNS, np.float64),
             keep_default_na=False,  # a class may be called "None" or "NA"
             na_values={column: ["", "nan", "NaN"] for column in NUMBER_COLUMNS},
             float_precision="round_trip",
@@ -77,7 +79,8 @@ def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = 
         facts: plain values that say where the table comes from, for the file's first line; `read_facts` returns them.
     """
     _check_columns(table, "The scores table")
-    exact = table.loc[:, list(COLUMNS)].astype(dict.fromkeys(NUMBER_COLUMNS, np.float64))
+    written = [*COLUMNS, GROUP] if GROUP in table.columns else list(COLUMNS)
+    exact = table.loc[:, written].astype(dict.fromkeys(NUMBER_COLUMNS, np.float64))
     text = exact.to_csv(index=False, lineterminator="\n").encode()
     if facts is not None:
         sealed = {**facts, "table_sha256": hashlib.sha256(text).hexdigest()}
@@ -88,6 +91,14 @@ def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = 
             stream.write(text)
         text = buffer.getvalue()
     Path(path).write_bytes(text)
+
+
+def groups(table: pd.DataFrame) -> dict[str, str] | None:
+    """Return the group of each test video by its name, None if the table does not say."""
+    if GROUP not in table.columns:
+        return None
+    tested = table[table["role"].isin(["known", "unknown"])]
+    return dict(zip(tested["video"], tested[GROUP], strict=True))
 
 
 def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None) -> None:
@@ -101,7 +112,7 @@ def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None)
     if table.empty:
         raise OsarbenchError("The scores table has no rows.")
     _check_roles(table)
-    for column in TEXT_COLUMNS:
+    for column in (*TEXT_COLUMNS, GROUP) if GROUP in table.columns else TEXT_COLUMNS:
         _refuse(table, (table[column].isna() | (table[column] == "")).to_numpy(), f"with no {column}")
     _check_numbers(table)
     _refuse(table, table.duplicated(["source", "video"]).to_numpy(), "that repeat a video of the same source")

@@ -143,3 +143,30 @@ def test_known_classes_among_the_unknown_are_refused() -> None:
 def test_a_missing_name_is_refused() -> None:
     assert "1 row with no predicted: 'b.avi'" in complaint(make(predicted=["Archery", "", "Archery", "Fencing"]))
     assert "1 row with no label: 'c.avi'" in complaint(make(label=["Archery", "Archery", None, "chew"]))
+
+
+def test_groups_are_kept_where_a_table_has_them(tmp_path: Path) -> None:
+    tables.write(make(group=["g1", "g2", "g2", "g3"]), tmp_path / "scores.csv")
+    again = tables.read(tmp_path / "scores.csv")
+    assert tables.groups(again) == {"b.avi": "g2", "c.avi": "g2", "d.avi": "g3"}
+    assert tables.groups(make()) is None
+
+
+def test_facts_stand_in_the_first_line_and_are_sealed_to_the_rows(tmp_path: Path) -> None:
+    file = tmp_path / "entry.csv.gz"
+    tables.write(make(), file, facts={"method": "dnn", "seed": 0})
+    assert tables.read_facts(file) == {"method": "dnn", "seed": 0}
+    assert tables.read(file).equals(tables.read(_plain(tmp_path)))
+    changed = gzip.decompress(file.read_bytes()).replace(b"0.4", b"0.5")
+    file.write_bytes(gzip.compress(changed))
+    with pytest.raises(OsarbenchError, match="are not those it was made with"):
+        tables.read_facts(file)
+
+
+def test_a_plain_table_has_no_facts(tmp_path: Path) -> None:
+    assert tables.read_facts(_plain(tmp_path)) is None
+
+
+def _plain(folder: Path) -> Path:
+    tables.write(make(), folder / "plain.csv")
+    return folder / "plain.csv"

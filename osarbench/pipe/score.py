@@ -52,6 +52,7 @@ def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, 
             "predicted": [index.classes[place] for place in places],
             "confidence": np.concatenate(confidence),
             "uncertainty": np.concatenate(uncertainty),
+            "group": rows["group"].to_numpy(),
         }
     )
 
