@@ -1,15 +1,18 @@
 """Leaderboards: pages are what their scores tables say, and a table is the one that was published."""
 
+import gzip
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_run import request
 
 from osarbench import table
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.run import run
-from osarbench.reports import leaderboard
+from osarbench.reports import entries, leaderboard
 
 SHIPPED = Path(__file__).parents[1] / "leaderboards"
 
@@ -31,31 +34,88 @@ def test_a_page_that_was_edited_by_hand_is_found(boards: Path) -> None:
     assert leaderboard.check(boards) == [f"{page} is not what its scores tables say. Run: osarbench leaderboard"]
 
 
+def test_a_page_without_entries_is_found(boards: Path) -> None:
+    (boards / "moton.md").write_text("# moton")
+    assert leaderboard.check(boards) == [f"{boards / 'moton.md'} belongs to no protocol that has entries. Delete it."]
+
+
 def test_a_table_that_was_edited_by_hand_is_refused(boards: Path) -> None:
     file = next(boards.rglob("*.csv.gz"))
-    rows = table.read(file)
-    rows.loc[0, "uncertainty"] += 1e-9
-    table.write(rows, file)
-    with pytest.raises(OsarbenchError, match=r"is not the scores table that its \.json names"):
+    text = gzip.decompress(file.read_bytes())
+    file.write_bytes(gzip.compress(text.replace(b",known,", b",unknown,", 1)))
+    with pytest.raises(OsarbenchError, match="are not those it was made with"):
         leaderboard.check(boards)
 
 
-def test_an_entry_of_another_protocol_file_is_refused(boards: Path) -> None:
-    facts = next(boards.rglob("tsm/*.json"))
-    facts.write_text(facts.read_text().replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(OsarbenchError, match="another version of the protocol 'motion'"):
+def change(boards: Path, **facts: object) -> Path:
+    file = boards / "motion/tsm/dear-0.csv.gz"
+    table.write(table.read(file), file, facts={**(table.read_facts(file) or {}), **facts})
+    return file
+
+
+@pytest.mark.parametrize(
+    ("facts", "complaint"),
+    [
+        ({"protocol": {"name": "motion", "sha256": "0"}}, "another version of the protocol 'motion'"),
+        ({"seed": 7}, r"is an entry of tsm/dear-7\.csv\.gz: it was moved or renamed"),
+        ({"tier": "believed"}, "claims the evidence 'believed'; there are: run, re-scored"),
+    ],
+)
+def test_an_entry_whose_facts_do_not_fit_is_refused(boards: Path, facts: dict[str, object], complaint: str) -> None:
+    change(boards, **facts)
+    with pytest.raises(OsarbenchError, match=complaint):
         leaderboard.check(boards)
 
 
-def test_a_published_table_is_the_runs_own_with_its_facts_beside_it(tmp_path: Path) -> None:
+def test_entries_of_other_test_videos_are_refused(boards: Path) -> None:
+    file = boards / "motion/tsm/dear-0.csv.gz"
+    table.write(table.read(file).iloc[:-1], file, facts=table.read_facts(file))
+    with pytest.raises(OsarbenchError, match="do not hold the same test videos: 1 are in one of them only"):
+        leaderboard.check(boards)
+
+
+def test_rows_that_cannot_be_told_apart_share_a_rank(boards: Path) -> None:
+    for seed in (0, 1, 2):
+        file = boards / f"motion/tsm/dnn-{seed}.csv.gz"
+        rows, facts = table.read(file), table.read_facts(file) or {}
+        rows["uncertainty"] += 1e-3 * np.random.default_rng(seed).random(len(rows))
+        table.write(rows, boards / f"motion/tsm/twin-{seed}.csv.gz", facts={**facts, "method": "twin"})
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    ranks = {cells[1]: cells[0] for line in page.splitlines() if len(cells := re.findall(r"[^| ]+", line)) > 8}
+    assert (ranks["dnn"], ranks["twin"], ranks["dear"]) == ("1", "1", "3")
+
+
+def test_a_row_that_was_rescored_is_not_ranked_with_runs(boards: Path) -> None:
+    file = boards / "motion/tsm/dear-0.csv.gz"
+    facts = {**(table.read_facts(file) or {}), "method": "theirs", "tier": "re-scored", "seed": 0}
+    table.write(table.read(file).iloc[:-1], boards / "motion/tsm/theirs-0.csv.gz", facts=facts)
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    assert re.search(r"\|\s+\| theirs +\| re-scored +\| 1 ", page)
+
+
+def test_numbers_of_papers_stand_on_their_protocols_page_with_citation() -> None:
+    page = leaderboard.render(SHIPPED)[SHIPPED / "ucf101-hmdb51.md"]
+    assert "Cen et al." in page
+    assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| psl +\| 94\.052 +\| 86\.549 ", page)
+    assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| dear +\| 78\.65 +\| 84\.69 ± 0\.20 ", page)
+
+
+def test_a_published_table_is_the_runs_own_with_its_facts(tmp_path: Path) -> None:
     (entry,) = run(request(tmp_path, tmp_path / "cache"))
-    file = leaderboard.publish(entry.scores, tmp_path / "boards")
+    file = entries.publish_run(entry.scores, tmp_path / "boards")
     assert file == tmp_path / "boards/toy/toy/dnn-0.csv.gz"
     assert table.read(file).equals(table.read(entry.scores))
-    assert (tmp_path / "boards/toy/toy/dnn-0.json").is_file()
+    assert (table.read_facts(file) or {})["tier"] == "run"
+    assert len(list((tmp_path / "boards").rglob("*.*"))) == 1
 
 
 def test_a_run_that_deviates_from_its_protocol_is_not_published(tmp_path: Path) -> None:
     (entry,) = run(request(tmp_path, tmp_path / "cache", epochs=1))
     with pytest.raises(OsarbenchError, match=r"deviates from its protocol \(epochs = 1\)"):
-        leaderboard.publish(entry.scores, tmp_path / "boards")
+        entries.publish_run(entry.scores, tmp_path / "boards")
+
+
+def test_a_table_without_manifest_is_not_published(tmp_path: Path) -> None:
+    shutil.copy(SHIPPED / "motion/tsm/dnn-0.csv.gz", tmp_path / "scores.csv.gz")
+    with pytest.raises(OsarbenchError, match="has no manifest beside it"):
+        entries.publish_run(tmp_path / "scores.csv.gz", tmp_path / "boards")

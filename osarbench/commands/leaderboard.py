@@ -24,4 +24,4 @@ def leaderboard(folder: Path, only_check: bool) -> None:
     for file, text in board.render(folder).items():
         with manifest.replacing(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
-        click.echo(text)
+        click.echo(f"rendered {file}")

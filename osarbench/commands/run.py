@@ -81,10 +81,10 @@ def run(
         for entry in entries:
             click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
     if publish_to is not None:
-        from osarbench.reports import leaderboard as board
+        from osarbench.reports import entries as entries_of
 
         for entry in entries:
-            click.echo(f"published {board.publish(entry.scores, publish_to)}")
+            click.echo(f"published {entries_of.publish_run(entry.scores, publish_to)}")
     for method, error in failed:
         message = str(error) if isinstance(error, OsarbenchError) else "".join(traceback.format_exception(error))
         click.echo(f"osarbench: the method '{method}' failed: {message.rstrip()}", err=True)

@@ -1,6 +1,5 @@
-"""Stage 7: one entry one file, and Markdown pages that are rendered from these files and checked against them."""
+"""Stage 7: Markdown pages that are rendered from entries and checked against them."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,113 +8,131 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from osarbench import __version__, manifest, metrics, table
+from osarbench import __version__, metrics, table
 from osarbench import protocol as protocols
-from osarbench.errors import OsarbenchError
 from osarbench.protocol import Protocol
+from osarbench.protocol_files import protocol_files
+from osarbench.reports import entries, reported
 from osarbench.reports.text import COLUMNS
+from osarbench.statistics.align import Rule
+from osarbench.statistics.paired import Comparison, compare, tied_ranks
+
+RANKED_BY = "auroc"
+DRAWS = 2000
+LEGEND = """\
+**Reading the tables.** Numbers are percent; ↑ higher and ↓ lower is better. With several seeds: mean ± standard
+deviation over them. *Rank* is by AUROC: rows share a rank where a paired comparison on the same videos cannot tell them
+from the best of their rank (Holm-adjusted over all pairs, 5 %). *Evidence*: **run** here from videos by the code that
+the entry names, **re-scored** from a scores file that somebody published, **reported** in a paper and not checked.
+*AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos rejected at the first threshold that rejects 95 % of
+the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of the {source};
+how far it is from that is how far any thresholded number can be trusted. The README says more, and `metrics.json` of a
+run names every convention."""
+SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
 
 
-class Published(NamedTuple):
-    """One entry of a leaderboard: a scores table and what it was made from."""
+class Row(NamedTuple):
+    """The entries of one method on one backbone: its seeds."""
 
-    backbone: str
     method: str
-    seed: int
-    file: Path
-    facts: Mapping[str, Any]
+    tier: entries.Tier
+    blocks: list[Mapping[str, Any]]  #: the headline numbers of each seed
+    members: list[entries.Entry]
 
-
-def publish(scores: Path, folder: Path) -> Path:
-    """Copy a run's scores table to ``<folder>/<protocol>/<backbone>/<method>-<seed>.csv.gz``, its facts beside it.
-
-    Raises:
-        OsarbenchError: the run deviates from its protocol, or the protocol file has changed since.
-    """
-    made = json.loads(manifest.manifest_of(scores).read_text(encoding="utf-8"))
-    identity = made["identity"]
-    if identity["deviations"]:
-        stated = ", ".join(f"{key} = {value}" for key, value in identity["deviations"].items())
-        raise OsarbenchError(f"{scores} deviates from its protocol ({stated}), so it cannot enter the leaderboard.")
-    name = identity["protocol"]["name"]
-    entry: Path = folder / name / identity["backbone"] / f"{scores.parent.name}-{identity['seed']}.csv.gz"
-    with manifest.replacing(entry) as temporary:
-        table.write(table.read(scores), temporary)
-    facts = {
-        "protocol": identity["protocol"],
-        "backbone": identity["backbone"],
-        "method": scores.parent.name,
-        "seed": identity["seed"],
-        "scores_sha256": manifest.sha256(entry),
-        "code": identity["method"]["code"],
-        "osarbench": made["osarbench"],
-        "versions": made["versions"],
-        "made": made["made"],
-    }
-    with manifest.replacing(entry.with_name(f"{entry.name.removesuffix('.csv.gz')}.json")) as temporary:
-        temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    return entry
+    @property
+    def name(self) -> str:
+        """What tells the row from others of the backbone."""
+        return self.method if self.tier == "run" else f"{self.method} ({self.tier})"
 
 
 def render(folder: Path) -> dict[Path, str]:
-    """Return the Markdown page of every protocol that has entries, by file.
+    """Return the Markdown page of every protocol that has entries or numbers reported for it, by file.
 
     Raises:
-        OsarbenchError: an entry belongs to another protocol file, or its table is not the one its facts name.
+        OsarbenchError: an entry is not what it says, see `osarbench.reports.entries.read`.
     """
-    found = sorted(path for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz")))
-    return {folder / f"{path.name}.md": _page(protocols.read(path.name), _entries(path)) for path in found}
+    published = {path.name for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz"))}
+    names = sorted(published | {name for name in protocol_files() if reported.papers(name)})
+    return {folder / f"{name}.md": _page(protocols.read(name), folder / name) for name in names}
 
 
 def check(folder: Path) -> list[str]:
-    """Return what is wrong: a line for each page that is not what its files say."""
-    return [
+    """Return what is wrong: a line for each page that is not what its files say, or that has none."""
+    pages = render(folder)
+    problems = [
         f"{file} is not what its scores tables say. Run: osarbench leaderboard"
-        for file, text in render(folder).items()
+        for file, text in pages.items()
         if not file.is_file() or file.read_text(encoding="utf-8") != text
     ]
+    left = sorted(set(folder.glob("*.md")) - set(pages) - {folder / "README.md"})
+    return problems + [f"{file} belongs to no protocol that has entries. Delete it." for file in left]
 
 
-def _entries(folder: Path) -> list[Published]:
-    entries = []
-    for file in sorted(folder.glob("*/*.csv.gz")):
-        facts = json.loads(file.with_name(f"{file.name.removesuffix('.csv.gz')}.json").read_text(encoding="utf-8"))
-        if manifest.sha256(file) != facts["scores_sha256"]:
-            raise OsarbenchError(f"{file} is not the scores table that its .json names. Publish it again.")
-        entries.append(Published(facts["backbone"], facts["method"], facts["seed"], file, facts))
-    return entries
-
-
-def _page(protocol: Protocol, entries: Sequence[Published]) -> str:
-    stale = [str(entry.file) for entry in entries if entry.facts["protocol"]["sha256"] != protocol.sha256]
-    if stale:
-        raise OsarbenchError(f"{stale[0]} was made with another version of the protocol '{protocol.name}'.")
-    by_backbone: dict[str, list[Published]] = defaultdict(list)
-    for entry in entries:
+def _page(protocol: Protocol, folder: Path) -> str:
+    by_backbone: dict[str, list[entries.Entry]] = defaultdict(list)
+    for entry in entries.read(folder, protocol):
         by_backbone[entry.backbone].append(entry)
     parts = [f"# {protocol.name}\n\n{protocol.sections.title}.\n"]
     for backbone, members in sorted(by_backbone.items()):
-        parts.append(f"## {backbone}\n\n{_table(protocol, members)}\n")
+        parts.append(f"## {backbone}\n\n{_board(protocol, members)}\n")
+    papers = reported.papers(protocol.name)
+    if papers:
+        parts.append(reported.section(papers, protocol.name))
+    threshold = protocol.sections.threshold
+    parts.append(LEGEND.format(share=100 * threshold.quantile, source=SOURCES[threshold.source]) + "\n")
     parts.append(
-        "Percent, mean ± standard deviation over seeds where there are several; ↑ higher and ↓ lower is better; sorted "
-        "by AUROC. The README says what the columns mean. Rendered by `osarbench leaderboard` from the scores tables "
-        f"beside this page, protocol `{protocol.sha256[:12]}`, osarbench {__version__}.\n"
+        "Rendered by `osarbench leaderboard` from the scores tables beside this page; do not edit. Protocol "
+        f"`{protocol.sha256[:12]}`, osarbench {__version__}.\n"
     )
     return "\n".join(parts)
 
 
-def _table(protocol: Protocol, entries: Sequence[Published]) -> str:
-    by_method: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for entry in entries:
-        by_method[entry.method].append(_headline(protocol, entry.file))
-    ranked = sorted(by_method.items(), key=lambda item: (-mean(block["auroc"] for block in item[1]), item[0]))
-    lines = [[method, len(blocks), *_cells(blocks)] for method, blocks in ranked]
-    return tabulate(lines, headers=["method", "seeds", *COLUMNS], tablefmt="github", disable_numparse=True)
+def _board(protocol: Protocol, members: Sequence[entries.Entry]) -> str:
+    rows = sorted(_rows(protocol, members), key=lambda row: (-mean(block[RANKED_BY] for block in row.blocks), row.name))
+    comparison = _compare(protocol, [row for row in rows if row.tier == "run"])
+    ranks = tied_ranks(comparison, RANKED_BY) if comparison else {}
+    lines = []
+    for row in rows:
+        interval = _interval(comparison, row.name)
+        cells = dict(zip(COLUMNS, _cells(row.blocks), strict=True))
+        shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == "AUROC ↑" else (text,))]
+        lines.append([ranks.get(row.name, ""), row.method, row.tier, len(row.members), *shown])
+    headers = [name for key in COLUMNS for name in ((key, "95 % interval") if key == "AUROC ↑" else (key,))]
+    text = tabulate(lines, headers=["rank", "method", "evidence", "seeds", *headers], tablefmt="github",
+                    disable_numparse=True)  # fmt: skip
+    remarks = [comparison.resampled, *comparison.notes] if comparison else []
+    return "\n\n".join([text, *([" ".join(remarks)] if remarks else [])])
 
 
-def _headline(protocol: Protocol, file: Path) -> dict[str, Any]:
-    result = metrics.evaluate(table.read(file), **metrics.settings_of(protocol))
-    return dict(result["headline"])
+def _rows(protocol: Protocol, members: Sequence[entries.Entry]) -> Iterator[Row]:
+    grouped: dict[tuple[str, entries.Tier], list[entries.Entry]] = defaultdict(list)
+    for entry in members:
+        grouped[entry.method, entry.tier].append(entry)
+    settings = metrics.settings_of(protocol)
+    for (method, tier), seeds in grouped.items():
+        blocks = [metrics.evaluate(entry.rows(), **settings)["headline"] for entry in seeds]
+        yield Row(method, tier, blocks, seeds)
+
+
+def _compare(protocol: Protocol, rows: Sequence[Row]) -> Comparison | None:
+    """Compare the rows in pairs: by groups of clips where the tables know them, else by classes."""
+    if not rows:
+        return None
+    tables = {row.name: [entry.rows() for entry in row.members] for row in rows}
+    known_groups = [table.groups(rows) for its in tables.values() for rows in its]
+    groups: dict[str, str] | None = {}
+    for found in known_groups:
+        groups = None if found is None or groups is None else groups | found
+    threshold = protocol.sections.threshold
+    rule = Rule(threshold.quantile, threshold.source)
+    return compare(tables, metrics=[RANKED_BY], groups=groups, draws=DRAWS, rule=rule)
+
+
+def _interval(comparison: Comparison | None, name: str) -> str:
+    if comparison is None or name not in comparison.entries:
+        return "-"
+    found = comparison.entries[name][RANKED_BY]
+    return f"{100 * found.low:.1f} to {100 * found.high:.1f}"
 
 
 def _cells(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,139 @@
+"""Published numbers are data: one strict TOML file a paper in ``benchmarks/published``, each cell with its convention.
+
+Numbers are in percent, as printed. A row with a ``file`` can be recomputed (`osarbench.published.reproduce`); the
+others can only be reported.
+"""
+
+import importlib.util
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Convention:
+    """``[conventions.PROTOCOL]``: which rows of the files a number is of."""
+
+    text: str
+    excluded_unknown: tuple[int, ...] = ()  #: numbers of unknown classes taken out
+    chunks: int | None = None  #: metrics are means over so many consecutive parts of the unknown rows
+    known_rows: int | None = None  #: what follows these rows counts to the first chunk
+
+
+class Row(NamedTuple):
+    """One line of a published table."""
+
+    protocol: str  #: the known and unknown data sets, as osarbench's protocol of this name; excluded classes may differ
+    backbone: str
+    method: str
+    training: str  #: "kinetics400" (fine-tuned from it) or "scratch"
+    numbers: Mapping[str, float]  #: column -> percent
+    note: str = ""
+    file: str | None = None  #: the scores file it is of, below the folder of published files
+    threshold: float | None = None  #: the published one
+    threshold_on: Literal["uncertainty", "confidence"] = "uncertainty"  #: a confidence below it is rejected
+    position: int = 0  #: methods before this one on the command line that drew the unknown classes
+
+
+class PublishedTable(NamedTuple):
+    """The numbers of one publication."""
+
+    name: str  #: the file's stem
+    title: str
+    citation: str
+    source: str  #: where in the publication or its repository the numbers stand
+    columns: Mapping[str, str]  #: column -> what it is
+    conventions: Mapping[str, Convention]  #: protocol -> how its numbers are computed
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class _Sections:
+    title: str
+    citation: str
+    source: str
+    columns: Mapping[str, str]
+    conventions: Mapping[str, Convention]
+    row: tuple[Mapping[str, Any], ...]
+
+
+def names() -> list[str]:
+    """Return the names that `read` takes."""
+    return sorted(_files())
+
+
+def read(name: str) -> PublishedTable:
+    """Return the published numbers of one paper by name, or of a file if it ends in .toml.
+
+    Raises:
+        OsarbenchError: no such file, not TOML, an unknown or missing key, or a number outside 0..100.
+    """
+    file = _find(name)
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        sections: _Sections = TypeAdapter(_Sections).validate_python(content)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
+    except ValidationError as error:
+        raise _wrong_key(file, error) from error
+    rows = tuple(_row(line, sections, f"{file}: [[row]] {number}") for number, line in enumerate(sections.row, start=1))
+    return PublishedTable(
+        file.stem, sections.title, sections.citation, sections.source.strip(), sections.columns, sections.conventions, rows
+    )  # fmt: skip
+
+
+def _row(line: Mapping[str, Any], sections: _Sections, where: str) -> Row:
+    allowed = [*(field for field in Row._fields if field != "numbers"), *sections.columns]
+    for key in line:
+        if key not in allowed:
+            raise OsarbenchError(f"{where} has no key '{key}'.{did_you_mean(key, allowed)}")
+    for key in ("protocol", "backbone", "method", "training"):
+        if not isinstance(line.get(key), str):
+            raise OsarbenchError(f"{where} needs a key '{key}', a text.")
+    if line["protocol"] not in sections.conventions:
+        hint = did_you_mean(line["protocol"], sections.conventions)
+        raise OsarbenchError(f"{where}: protocol '{line['protocol']}' has no [conventions.{line['protocol']}].{hint}")
+    numbers = {key: line[key] for key in sections.columns if key in line}
+    for key, value in numbers.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 100:
+            raise OsarbenchError(f"{where}: {key} = {value!r} is no percentage.")
+    rest = {key: value for key, value in line.items() if key not in numbers}
+    return Row(numbers=numbers, **rest)
+
+
+def _find(name: str) -> Path:
+    if name.endswith(".toml"):
+        if not Path(name).is_file():
+            raise OsarbenchError(f"There is no file {name}.")
+        return Path(name)
+    files = _files()
+    if name not in files:
+        raise unknown_name("table of published numbers", name, files)
+    return files[name]
+
+
+def _files() -> dict[str, Path]:
+    spec = importlib.util.find_spec("osarbench_benchmarks")
+    assert spec is not None
+    assert spec.origin is not None
+    return {file.stem: file for file in sorted(Path(spec.origin).parent.glob("published/*.toml"))}
+
+
+def _wrong_key(file: Path, error: ValidationError) -> OsarbenchError:
+    problem = error.errors()[0]
+    *section, key = [str(part) for part in problem["loc"]]
+    place = f"{file}: " + (f"[{'.'.join(section)}] " if section else "")
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        keys = (Convention if section else _Sections).__dataclass_fields__
+        return OsarbenchError(f"{place}has no key '{key}'.{did_you_mean(key, keys)}")
+    if problem["type"] in ("missing", "missing_argument"):
+        return OsarbenchError(f"{place}needs a key '{key}'.")
+    return OsarbenchError(f"{place}{key} = {problem['input']!r} is wrong: {problem['msg']}.")
