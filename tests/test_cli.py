@@ -55,7 +55,7 @@ def test_evaluate_computes_the_same_numbers_from_the_table_alone(capsys: pytest.
     ("arguments", "message"),
     [
         (["run", "--method", "deer", "--backbone", "tsm"], "There is no method 'deer'. Did you mean 'dear'?"),
-        (["run", "--method", "dnn", "--backbone", "tms"], "There is no backbone 'tms'. Did you mean 'tsm'?"),
+        (["run", "--method", "dnn", "--backbone", "tsmm"], "There is no backbone 'tsmm'. Did you mean 'tsm'?"),
         (
             ["run", "--method", "dnn", "--backbone", "tsm", "--protocol", "ucf101-hmbd51"],
             "Did you mean 'ucf101-hmdb51'?",

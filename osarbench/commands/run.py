@@ -32,7 +32,9 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
     "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of weights, order, augmentation."
 )
 @click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
-@click.option("--weights", metavar="FILE|DIR|none", help="Pretrained weights to start from.  [OSARBENCH_WEIGHTS]")
+@click.option("--weights", metavar="FILE|DIR|none|LIBRARY", help="Pretrained weights to start from; torchvision, timm "
+              "or pytorchvideo: downloaded from there.  [OSARBENCH_WEIGHTS]")  # fmt: skip
+@click.option("--no-train", is_flag=True, help="Take backbone and classifier from the weights, to evaluate them.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many, with DDP.")
 @click.option("--precision", metavar="NAME", help="32-true, bf16-mixed, 16-mixed; by default what the device likes.")
@@ -55,7 +57,7 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
               help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
-    publish_to: Path | None, **options: Any,
+    publish_to: Path | None, no_train: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
@@ -68,10 +70,10 @@ def run(
     from osarbench.pipe.run import Failed
     from osarbench.pipe.run import run as run_all
 
-    found = places.find(data=data, cache=cache, weights=Path(weights) if weights not in (None, "none") else None)
+    found = places.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     request = Request(
-        methods=names, places=found, weights=weights, settings=_settings(settings),
+        methods=names, places=found, weights=weights, settings=_settings(settings), train=not no_train,
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
     failed: list[Failed] = []
@@ -91,6 +93,10 @@ def run(
     if failed:
         click.echo(f"osarbench: {len(failed)} of {len(failed) + len(entries)} methods failed.", err=True)
         sys.exit(1)
+
+
+def _weights_path(weights: str | None) -> Path | None:
+    return None if weights in (None, "none", "torchvision", "timm", "pytorchvideo") else Path(str(weights))
 
 
 def _settings(stated: Sequence[str]) -> dict[str, dict[str, Any]]:

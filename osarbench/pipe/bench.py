@@ -21,6 +21,9 @@ from osarbench.pipe.device import make_fabric
 from osarbench.places import Places
 from osarbench.protocol import Protocol, Recipe
 
+#: Whose pretrained weights `Backbone.fetch_weights` may be asked for.
+LIBRARIES = ("torchvision", "timm", "pytorchvideo")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -40,7 +43,8 @@ class Request:
     batch_size: int | Literal["auto"] | None = None  #: likewise; "auto": the protocol's, halved until it fits a GPU
     compile: bool = False  #: let torch.compile fuse the backbone
     recompute: bool = False  #: run blocks again in the backward pass instead of keeping their activations
-    weights: str | None = None  #: "none", a file or a folder of files; None: what the protocol names
+    weights: str | None = None  #: "none", a library, a file or a folder of files; None: what the protocol names
+    train: bool = True  #: False: backbone and classifier are taken from the weights as they are
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: method -> settings of its constructor
     plugin_files: tuple[Path, ...] = ()
     store: str = "auto"
@@ -102,7 +106,9 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     network.check_clip(built, spec)
     listing = index.build(protocol, available, request.places)
-    weights = _weights(request, recipe)  # before decoding, which takes long
+    weights = _weights(request, recipe, built)  # before decoding, which takes long
+    if not request.train and weights is None:
+        raise OsarbenchError("--no-train takes a trained network from a file: name it with --weights FILE.")
     cores = os.cpu_count() or 1
     frames = _decode(request, protocol, fabric, listing, spec, cores)
     folder = request.runs / protocol.name
@@ -126,20 +132,24 @@ def _recipe(request: Request, protocol: Protocol, head: str | None = None) -> tu
         key: value for key, value in stated.items() if value not in (None, getattr(recipe.training, key))
     }
     deviations = dict(changed)
-    if request.weights is not None and (request.weights == "none") != (recipe.weights is None):
+    if not request.train:
+        deviations["training"] = f"none: {Path(str(request.weights)).name}"
+    elif request.weights is not None and (request.weights == "none") != (recipe.weights is None):
         deviations["weights"] = Path(request.weights).name
     training = replace(recipe.training, **changed)
     return recipe._replace(training=training), deviations
 
 
-def _weights(request: Request, recipe: Recipe) -> Path | None:
-    """Return the weights file to start from.
+def _weights(request: Request, recipe: Recipe, backbone: Backbone) -> Path | None:
+    """Return the weights file to start from, downloaded if a library is named.
 
     Raises:
         OsarbenchError: the protocol names a file that is not there, or the file is another one.
     """
     if request.weights == "none":
         return None
+    if request.weights in LIBRARIES:
+        return backbone.fetch_weights(request.weights, request.places.cache / "weights")
     if recipe.weights is None:
         if request.weights is None:
             return None
@@ -153,7 +163,7 @@ def _weights(request: Request, recipe: Recipe) -> Path | None:
             "where it lies with --weights FILE, put it in weights/ in or beside the data folder, or train from scratch "
             "with --weights none."
         )
-    if recipe.weights_sha256 not in (None, manifest.sha256(file)):
+    if request.train and recipe.weights_sha256 not in (None, manifest.sha256(file)):
         raise OsarbenchError(f"{file} is not the weights file that the protocol names: its sha256 differs.")
     return file
 

@@ -123,35 +123,42 @@ def save(network: Network, file: Path) -> None:
     torch.save({"backbone": network.backbone.state_dict(), "head": network.head.state_dict()}, file)
 
 
-def take_head(head: Head, saved: SavedHead, *, source: str) -> None:
-    """Copy a classifier that was found in a file of weights into a head, so that it need not be trained.
-
-    Raises:
-        OsarbenchError: it is of another kind than the head, or has other numbers of classes or features.
-    """
-    head.strip()
-    layer = getattr(head, "fc", None)
-    if saved.kind != "linear" or not isinstance(layer, nn.Linear):
-        raise OsarbenchError(
-            f"The classifier in {source} is of the kind '{saved.kind}', which the head '{head.name}' cannot take over. "
-            "Choose a method that trains the same kind of classifier, or train."
-        )
-    weight = saved.tensors["weight"]
-    if weight.shape != layer.weight.shape:
-        raise OsarbenchError(
-            f"The classifier in {source} tells {weight.shape[0]} classes apart by {weight.shape[1]} features; this "
-            f"protocol has {head.classes} known classes and the backbone {head.dim} features. Choose the protocol it "
-            "was trained for, or train."
-        )
-    layer.load_state_dict(dict(saved.tensors))
-
-
 def load(network: Network, file: Path) -> None:
     """Read the weights of backbone and head. Nothing is unpickled but tensors and plain values."""
     network.head.strip()
     state = read_tensors(file)
     network.backbone.load_state_dict(state["backbone"])
     network.head.load_state_dict(state["head"])
+
+
+#: Kind of a saved classifier -> names of its tensors in a head; heads of these names can adopt it.
+_ADOPTED = {
+    "linear": {"weight": "fc.weight", "bias": "fc.bias"},
+    "bnn": {name: name for name in ("weight_mu", "weight_rho", "bias_mu", "bias_rho")},
+    "rpl": {"weight": "points", "radius": "radius"},
+}
+
+
+def adopt(head: Head, saved: SavedHead, source: str) -> None:
+    """Copy a published classifier into a head, instead of training it.
+
+    Raises:
+        OsarbenchError: it is of another kind, or tells apart another number of classes or features.
+    """
+    head.strip()
+    if saved.classes != head.classes:
+        raise OsarbenchError(
+            f"The classifier in {source} tells {saved.classes} classes apart; the protocol has {head.classes} known "
+            "ones. Choose the protocol it was trained for, or train another one (without --no-train)."
+        )
+    state = {_ADOPTED[saved.kind][name]: tensor for name, tensor in saved.tensors.items()}
+    own = head.state_dict()
+    if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in own.items()}:
+        raise OsarbenchError(
+            f"The classifier in {source} is of the kind '{saved.kind}' ({', '.join(sorted(state))}), and the head "
+            f"'{head.name}' needs {', '.join(sorted(own))}, of {head.dim} features. Choose a method it was made for."
+        )
+    head.load_state_dict(state)
 
 
 def read_tensors(file: Path) -> Any:

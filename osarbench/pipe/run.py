@@ -3,26 +3,23 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
 from osarbench import __version__, console, manifest, metrics, plugins
 from osarbench import table as tables
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.method import Head, Method, Progress
-from osarbench.pipe import extract, memory, network, score
+from osarbench.method import Method
+from osarbench.pipe import heads, score
 from osarbench.pipe.bench import Bench, Request, set_up
-from osarbench.pipe.clips import TrainClips, ViewClips, as_labels, seeded
-from osarbench.pipe.train import Trained, train
+from osarbench.pipe.clips import as_labels
+from osarbench.pipe.network import Network
+from osarbench.pipe.train import Trained
 from osarbench.protocol import Protocol
 from osarbench.reports import figures
-
-FORMAT = 2  # raise it when the same settings would give other numbers
 
 
 class Entry(NamedTuple):
@@ -72,23 +69,15 @@ def run(request: Request, *, failed: list[Failed] | None = None) -> list[Entry]:
 
 def _head(bench: Bench, methods: Sequence[Method], failed: list[Failed] | None) -> list[Entry]:
     """Train one head, extract its features, and score with every method that shares it."""
-    head, settings = methods[0].head, methods[0].head_settings()
-    bench = bench.for_head(head.name)
-    settings = {**bench.recipe.head_settings, **settings}
-    mark = f".{manifest.text_digest(settings)}" if settings else ""
-    trained = Trained(bench.folder / f"{head.name}{mark}-{bench.request.seed}")
-    with _held(bench, trained.folder):
-        if bench.request.batch_size == "auto" and bench.fabric.device.type == "cuda":
-            bench = _with_fitting_batch(bench, head, settings)
-        identity = _train_identity(bench, head, settings)
-        if not _stands(bench, trained.network, identity):
-            _train(bench, head, settings, trained, identity)
-        built = _network(bench, head, settings)
-        network.load(built, trained.network)
+    bench = bench.for_head(methods[0].head.name)
+    want = heads.wanted(bench, methods)
+    bench = heads.fitted(bench, want)
+    with _held(bench, want.folder(bench)):
+        built, trained = heads.ready(bench, want)
         roles: list[tuple[str, ...]] = [("calibration", "known", "unknown")]
         if any(score.learns(method) for method in methods) or bench.protocol.sections.threshold.source == "train":
             roles.append(("train",))
-        features = {part: _extract(bench, built, trained, part) for part in roles}
+        features = {part: heads.features(bench, built, trained, part) for part in roles}
         if not bench.fabric.is_global_zero:
             return []
         built = built.cpu().eval()
@@ -103,79 +92,8 @@ def _head(bench: Bench, methods: Sequence[Method], failed: list[Failed] | None) 
         return entries
 
 
-def _train(
-    bench: Bench, head: type[Head], settings: Mapping[str, Any], trained: Trained, identity: manifest.Identity
-) -> None:
-    seeded(bench.request.seed)
-    built = _network(bench, head, settings)
-    if bench.weights is not None:
-        built.backbone.load_weights(str(bench.weights))
-    if bench.request.recompute:
-        memory.recompute_blocks(built.backbone)
-    rows = bench.rows("train")
-    labels = as_labels(rows["label"].tolist(), bench.listing.classes)
-    clips = TrainClips(bench.frames, bench.places[rows.index], labels, bench.spec, bench.request.seed)
-    train(
-        bench.fabric, built, clips, bench.recipe.training, bench.loading,
-        seed=bench.request.seed, into=trained, identity=identity,
-    )  # fmt: skip
-
-
-def _with_fitting_batch(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> Bench:
-    """Return the bench with the largest batch size that a training step of this head fits into the GPU's memory."""
-    training, size = bench.recipe.training, bench.spec.size
-    built = _network(bench, head, settings).to(bench.fabric.device).train()
-    if bench.request.recompute:
-        memory.recompute_blocks(built.backbone)
-
-    def attempt(batch: int) -> None:
-        clips = torch.zeros(batch, 3, bench.spec.length, size, size, dtype=torch.uint8, device=bench.fabric.device)
-        labels = torch.zeros(batch, dtype=torch.long, device=bench.fabric.device)
-        with bench.fabric.autocast():
-            _, terms = built(clips, labels, Progress(epoch=0, epochs=training.epochs, step=0))
-        torch.autograd.backward(torch.stack(list(terms.values())).sum())
-
-    batch = memory.fitting(training.batch_size, attempt)
-    if batch == training.batch_size:
-        return bench
-    console.say(f"train: batches of {batch} instead of {training.batch_size} clips fit the memory of the GPU")
-    recipe = bench.recipe._replace(training=replace(training, batch_size=batch))
-    return replace(bench, recipe=recipe, deviations={**bench.deviations, "batch_size": batch})
-
-
-def _extract(bench: Bench, built: network.Network, trained: Trained, roles: tuple[str, ...]) -> Path:
-    file = trained.folder / ("features-train.npy" if roles == ("train",) else "features.npy")
-    rows = bench.rows(*roles)
-    identity = {
-        "format": FORMAT,
-        "network": manifest.digest_of(trained.network),
-        "videos": bench.digest(*roles),
-        "clips": asdict(bench.spec),
-        "precision": bench.fabric._precision.precision,
-    }
-    if not _stands(bench, file, identity):
-        clips = ViewClips(bench.frames, bench.places[rows.index], bench.spec)
-        batch = 4 * bench.recipe.training.batch_size
-        extract.extract(bench.fabric, built, clips, bench.loading, batch=batch, file=file, identity=identity)
-    return file
-
-
-def _stands(bench: Bench, file: Path, identity: manifest.Identity) -> bool:
-    """Let the first process look and tell the others: they may look at different times, and must do the same."""
-    answer: bool | str | None = None
-    if bench.fabric.is_global_zero:
-        try:
-            answer = manifest.stands(file, identity, redo=bench.request.redo)
-        except OsarbenchError as error:
-            answer = str(error)
-    answer = bench.fabric.broadcast(answer)
-    if isinstance(answer, str):
-        raise OsarbenchError(answer)
-    return bool(answer)
-
-
 def _score(
-    bench: Bench, built: network.Network, trained: Trained, method: Method, features: Mapping[tuple[str, ...], Path]
+    bench: Bench, built: Network, trained: Trained, method: Method, features: Mapping[tuple[str, ...], Path]
 ) -> Entry:
     """Score, evaluate and draw; these cost little, so they are made again whenever something differs."""
     settings = bench.request.settings.get(method.name, {})
@@ -184,9 +102,9 @@ def _score(
     if not (score.learns(method) or bench.protocol.sections.threshold.source == "train"):
         features = {roles: file for roles, file in features.items() if roles != ("train",)}
     identity = {
-        "format": FORMAT,
+        "format": heads.FORMAT,
         "features": [manifest.digest_of(file) for file in features.values()],
-        "method": _plugin(type(method), settings),
+        "method": heads.plugin_identity(type(method), settings),
         "protocol": {"name": bench.protocol.name, "sha256": bench.protocol.sha256},
         "deviations": bench.deviations,
         "backbone": bench.backbone.name,
@@ -227,36 +145,6 @@ def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
         with manifest.replacing(folder / "scores.png") as temporary:
             figures.draw(rows, temporary, title=f"{protocol.name}: {folder.name}")
     return dict(json.loads(file.read_text(encoding="utf-8")))
-
-
-def _train_identity(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "protocol": bench.protocol.sha256,
-        "videos": bench.digest("train"),
-        "backbone": _plugin(bench.backbone, bench.recipe.options),
-        "head": _plugin(head, settings),
-        "clips": asdict(bench.spec),
-        "training": asdict(bench.recipe.training),
-        "weights": manifest.sha256(bench.weights) if bench.weights else None,
-        "seed": bench.request.seed,
-        "devices": bench.request.devices,
-        "precision": bench.fabric._precision.precision,
-    }
-
-
-def _plugin(kind: type, settings: Mapping[str, Any]) -> dict[str, Any]:
-    code = manifest.code_digest(plugins.code_files(kind))
-    return {"name": getattr(kind, "name", kind.__name__), "code": code, "settings": dict(settings)}
-
-
-def _network(bench: Bench, head: type[Head], settings: Mapping[str, Any]) -> network.Network:
-    backbone = bench.backbone(**bench.recipe.options)
-    if bench.request.compile:
-        backbone.compile()
-    return network.Network(
-        backbone, head(backbone.dim, backbone.map_dim, len(bench.listing.classes), **settings), bench.spec
-    )
 
 
 def _method(available: plugins.Plugins, request: Request, name: str) -> Method:

@@ -156,6 +156,7 @@ def _checkpoint(
         "epoch": epoch,
         "backbone": network.backbone.state_dict(),
         "head": network.head.state_dict(),
+        "auxiliary": None if network.auxiliary is None else network.auxiliary.state_dict(),
         "optimizer": optimizer.state_dict(),
         "generator": torch.get_rng_state(),
         "device_generator": torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None,
@@ -171,6 +172,8 @@ def _resume(fabric: Fabric, network: Network, optimizer: Any, into: Trained, ide
     state = networks.read_tensors(into.checkpoint)
     network.backbone.load_state_dict(state["backbone"])
     network.head.load_state_dict(state["head"])
+    if network.auxiliary is not None:
+        network.auxiliary.load_state_dict(state["auxiliary"])
     optimizer.load_state_dict(state["optimizer"])
     torch.set_rng_state(state["generator"])
     if state["device_generator"] is not None and fabric.device.type == "cuda":
