@@ -19,6 +19,7 @@ from osarbench import places
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.bench import Request
 from osarbench.pipe.run import Entry, Failed, run
+from osarbench.reports import entries
 
 HERE = Path(__file__).parent
 
@@ -254,6 +255,30 @@ def test_what_a_method_says_of_its_scores_is_kept_by_source(tmp_path: Path, cach
     facts = json.loads((entry.folder / "diagnostics.json").read_text())
     assert set(facts) == set(scores(entry)["source"])
     assert all(isinstance(value["mean_logit"], float) for value in facts.values())
+
+
+def test_a_published_network_is_evaluated_without_training(tmp_path: Path, cache: Path) -> None:
+    (trained,) = run(request(tmp_path, cache))
+    weights = str(trained.folder.parent / "network.pt")
+    taken, alike = run(request(tmp_path, cache, "dnn", "toy_nearest", weights=weights, train=False))
+    assert taken.folder.parent == alike.folder.parent != trained.folder.parent
+    assert scores(taken).equals(scores(trained))
+    assert not (taken.folder.parent / "training.csv").exists()
+    with pytest.raises(OsarbenchError, match=r"deviates from its protocol \(training = none: network.pt\)"):
+        entries.publish_run(taken.scores, tmp_path / "boards")
+
+
+def test_a_file_without_classifier_leaves_nothing_to_evaluate(tmp_path: Path, cache: Path) -> None:
+    (trained,) = run(request(tmp_path, cache))
+    state = torch.load(trained.folder.parent / "network.pt", weights_only=True)
+    torch.save({**state, "head": {}}, tmp_path / "bare.pt")
+    with pytest.raises(OsarbenchError, match="has no classifier that 'toy' could use"):
+        run(request(tmp_path, cache, weights=str(tmp_path / "bare.pt"), train=False))
+
+
+def test_not_to_train_needs_weights(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(OsarbenchError, match="--no-train takes a trained network from a file"):
+        run(request(tmp_path, cache, train=False))
 
 
 def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from osarbench import Backbone, ClipSpec, Dataset, Features, Method, Outputs, Video, hookimpl
+from osarbench.backbone import SavedHead
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220), "grey": (128, 128, 128)}
 
@@ -71,6 +72,13 @@ class ToyBackbone(Backbone):
     def forward(self, clips: Tensor) -> Features:
         maps = torch.relu(self.norm(self.conv(clips)))
         return Features(maps.mean(dim=(2, 3, 4)), maps)
+
+    def load_weights(self, path: str) -> None:
+        self.load_state_dict(torch.load(path, weights_only=True)["backbone"])
+
+    def read_head(self, path: str) -> SavedHead | None:
+        head = torch.load(path, weights_only=True)["head"]
+        return SavedHead("linear", {"weight": head["fc.weight"], "bias": head["fc.bias"]}) if head else None
 
 
 class Certain(Method):
