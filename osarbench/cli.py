@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import audits, data, leaderboard, listing, run, scores
+from osarbench.commands import audits, compare, data, leaderboard, listing, run, scores
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -33,6 +33,7 @@ COMMANDS = (
     run.run,
     listing.list_,
     scores.evaluate,
+    compare.compare,
     leaderboard.leaderboard,
     data.data,
     audits.overlap,

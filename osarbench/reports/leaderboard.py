@@ -125,7 +125,9 @@ def _compare(protocol: Protocol, rows: Sequence[Row]) -> Comparison | None:
         groups = None if found is None or groups is None else groups | found
     threshold = protocol.sections.threshold
     rule = Rule(threshold.quantile, threshold.source)
-    return compare(tables, metrics=[RANKED_BY], groups=groups, draws=DRAWS, rule=rule)
+    # scores after one training share its network, and seeds of one number share what they start from
+    together = len({tuple(entry.seed for entry in row.members) for row in rows}) == 1
+    return compare(tables, metrics=[RANKED_BY], groups=groups, draws=DRAWS, rule=rule, paired_seeds=together)
 
 
 def _interval(comparison: Comparison | None, name: str) -> str:

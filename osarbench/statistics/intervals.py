@@ -4,7 +4,12 @@ Percentiles take the standard error for known. It is estimated, from the classes
 so the distances from the value to the percentiles are multiplied by t / z of its degrees of freedom (in the spirit of
 Hesterberg 2015, "What teachers should know about the bootstrap"): 3 % for 43 unknown classes, 12 % for 12.
 
-COVERAGE
+Measured in 2,000 simulated tables each (variance between classes a quarter of that within), the 95 % interval of AUROC
+held the truth 94.9 % of the time with 100 known and 40 unknown classes, 94.8 % with 12 and 20, 95.9 % with 6 and 4; of
+FPR95 94.9 %, 96.3 % and 95.4 %. Plain percentiles: 94.1 %, 92.2 % and 88.2 % of AUROC. Intervals that take videos for
+independent (DeLong's): 70 %, 75 % and 53 %. Of means over two, three and five seeds (500 tables each, of 20 and 12
+classes) 95 %, 97 % and 95 % where seeds vary about as much as the draw of classes; 88 %, 92 % and 94 % where their
+variance is twelve times that.
 """
 
 import math
@@ -105,14 +110,15 @@ def freedom(replicates: FloatArray, classes: float, by_seed: Sequence[FloatArray
 def over_seeds(replicates: FloatArray, generator: np.random.Generator) -> FloatArray:
     """Return replicates of the mean over S seeds, [..., B], from those of each, [S, ..., B]: seeds are drawn as well.
 
-    S - 1 of S are drawn, as of the classes (see `osarbench.statistics.resample`): the variance of the mean over seeds
-    is then that of their differences. One seed stays itself.
+    Drawing two or three seeds with replacement gives few different means, so seeds get normal weights of mean 1 / S
+    instead; the variance of their mean is that of their differences, s^2 / S. One seed stays itself.
     """
     seeds, draws = len(replicates), replicates.shape[-1]
     if seeds == 1:
         alone: FloatArray = replicates[0]
         return alone
-    drawn = generator.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=draws) / (seeds - 1)  # [B, S]
+    normal = generator.normal(size=(draws, seeds))
+    drawn = 1 / seeds + (normal - normal.mean(axis=1, keepdims=True)) / math.sqrt(seeds * (seeds - 1))  # [B, S]
     means: FloatArray = np.einsum("s...b,bs->...b", replicates, drawn)
     return means
 

@@ -18,7 +18,7 @@ from osarbench.statistics.student import two_sided
 #: The table of a training run, or the tables of its views.
 Seed = pd.DataFrame | Sequence[pd.DataFrame]
 #: With fewer clusters than this on a side, a bootstrap over them is said to be rough.
-FEW_CLUSTERS = 20
+FEW_CLUSTERS = 10
 
 
 class Pair(NamedTuple):
@@ -124,8 +124,8 @@ def tied_ranks(comparison: Comparison, metric: str = "auroc", *, alpha: float = 
 
     Rank 1 have the best method and all that are not significantly worse than it (Holm-adjusted p >= ``alpha``). Then
     the best of the rest leads the next group, and so on; the rank is 1 + the number of methods in the groups before.
-    Every method is thus tied with the leader of its group. Ties are not transitive, so a method of wide interval may be
-    tied with the best while one of a better value and a narrow interval is not; it then has the better rank.
+    Every method is thus tied with the leader of its group. Ties are not transitive: a method whose difference to the
+    best is unsure may share rank 1 while one of a better value, which surely is worse than the best, has rank 2.
 
     Raises:
         OsarbenchError: the comparison does not have this metric.
@@ -255,7 +255,7 @@ def _notes(aligned: Aligned, sides: resample.Sides, seeds: Mapping[str, int], pa
     for name, side in (("known", sides.known), ("unknown", sides.unknown)):
         if side.number < FEW_CLUSTERS:
             kind = "groups" if sides.groups else "classes"
-            yield f"There are only {side.number} {name} {kind}: the intervals are rough, and somewhat too narrow."
+            yield f"There are only {side.number} {name} {kind}: the intervals are rough, and wide for that reason."
     for name, count in aligned.dropped.items():
         if count:
             yield f"{count:,} test videos of {name} are left out, because not all tables have them."

@@ -22,7 +22,8 @@ from osarbench.statistics.align import BoolArray, FloatArray, Scores
 from osarbench.statistics.resample import Clusters, Sides
 from osarbench.statistics.weighted import Sorted, evaluate, sort
 
-_CHUNK = 50
+#: Weights at a time (swaps x videos of both methods).
+_CHUNK = 2**16
 #: A swap that gives the observed difference up to rounding counts as equal to it.
 _SLACK = 1e-12
 
@@ -42,8 +43,9 @@ def swap_test(
     as_they_are = [np.zeros((1, len(side.codes)), bool) for side in (sides.known, sides.unknown)]
     observed = _differences(both, as_they_are, metrics)[:, 0]
     as_large = np.ones(len(metrics))
-    for begin in range(0, swaps, _CHUNK):
-        count = min(_CHUNK, swaps - begin)
+    size = max(_CHUNK // (len(both.scores.known) + len(both.scores.unknown)), 1)
+    for begin in range(0, swaps, size):
+        count = min(size, swaps - begin)
         swapped = [_swaps(side, count, generator) for side in (sides.known, sides.unknown)]
         found = np.abs(_differences(both, swapped, metrics))
         as_large += (found >= np.abs(observed)[:, None] - _SLACK).sum(axis=1)

@@ -23,8 +23,8 @@ from osarbench.statistics.weighted import Sorted, evaluate, find
 
 IntArray = npt.NDArray[np.int64]
 
-#: Replicates at a time: their cumulative sums stay near the processor.
-_CHUNK = 50
+#: Weights at a time (replicates x videos): their cumulative sums stay in the processor's cache.
+_CHUNK = 2**16
 
 
 class Clusters(NamedTuple):
@@ -74,8 +74,9 @@ def weights(sides: Sides, *, draws: int, seed: int) -> Iterator[tuple[FloatArray
     They depend on the clusters and the seed alone, so tables on the same videos meet the same replicates.
     """
     generator = np.random.default_rng(seed)
-    for begin in range(0, draws, _CHUNK):
-        count = min(_CHUNK, draws - begin)
+    size = max(_CHUNK // (len(sides.known.codes) + len(sides.unknown.codes)), 1)
+    for begin in range(0, draws, size):
+        count = min(size, draws - begin)
         yield _draw(sides.known, count, generator), _draw(sides.unknown, count, generator)
 
 

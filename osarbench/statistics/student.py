@@ -6,8 +6,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-#: Above this many degrees of freedom the normal distribution is taken; p-values differ by less than 0.001 there.
-_LARGE = 500.0
+#: Above this many degrees of freedom the normal distribution is taken; p-values differ by less than 0.0002 there.
+_LARGE = 2000.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
 
 
