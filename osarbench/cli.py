@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import audits, compare, data, leaderboard, listing, run, scores
+from osarbench.commands import audits, compare, data, leaderboard, listing, report, run, scores
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -34,6 +34,7 @@ COMMANDS = (
     listing.list_,
     scores.evaluate,
     compare.compare,
+    report.report,
     leaderboard.leaderboard,
     data.data,
     audits.overlap,

@@ -1,10 +1,74 @@
-"""The picture of a scores table: uncertainty histograms on one scale, and the ROC curve."""
+"""Figures as files: every panel of a report, and the picture that a run draws of each scores table."""
 
+import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from osarbench import manifest
+from osarbench.metrics.ranking import rank
+from osarbench.reports import plots
+from osarbench.reports.bins import bin_edges
+from osarbench.reports.confusion import matrix
+from osarbench.reports.results import Result
+from osarbench.reports.style import Draw, colour, panel, saved, series, styled
+
+
+class Figure(NamedTuple):
+    """One panel: its file's name without suffix, its title, what it shows in words, and how it is drawn."""
+
+    name: str
+    title: str
+    label: str
+    draw: Draw
+    place: int | None = None  #: of the result, if it shows one only
+
+
+def figures(results: Sequence[Result]) -> list[Figure]:
+    """Return every panel of a report on these results; those that lack their numbers are left out."""
+    names = ", ".join(result.name for result in results)
+    found = [
+        Figure("roc", "ROC", _values("ROC curves. AUROC in percent", results, "auroc"),
+               partial(plots.roc, results=results)),
+        Figure("precision-recall", "Precision and recall",
+               _values("Precision-recall curves, unknown positive. AUPR in percent", results, "aupr_unknown"),
+               partial(plots.precision_recall, results=results)),
+    ]  # fmt: skip
+    for place, result in enumerate(results):
+        label = f"Histograms of the uncertainty of known and unknown test videos of {result.name}, in shared bins."
+        draw = partial(plots.histogram, result=result, place=place)
+        found.append(Figure(f"uncertainty-{_slug(place, result)}", result.name, label, draw, place))
+    if any(result.metrics["thresholded"]["openness_curve"] for result in results):
+        label = f"Open macro-F1 by number of unknown classes, of {names}."
+        found.append(Figure("openness", "Openness", label, partial(plots.openness, results=results)))
+    if any(plots.reliability_of(result) for result in results):
+        label = f"Reliability diagram: share of right decisions by confidence, of {names}."
+        found.append(Figure("reliability", "Reliability", label, partial(plots.calibration, results=results)))
+    for place, result in enumerate(results):
+        cells = matrix(result.metrics)
+        if cells is not None:
+            label = f"Confusion matrix of {result.name} at the threshold."
+            draw = partial(plots.confusion, names=cells.names, counts=cells.counts, place=place)
+            found.append(Figure(f"confusion-{_slug(place, result)}", result.name, label, draw, place))
+    return found
+
+
+def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
+    """Write every figure as a PNG or SVG file into a folder, and return their paths."""
+    paths = []
+    for figure in found:
+        size = (6.0, 6.0) if figure.name.startswith("confusion") else (4.6, 3.3)
+        with styled():
+            content = saved(panel(figure.draw, title=figure.title, size=size), form)
+        path = folder / f"{figure.name}.{form}"
+        with manifest.replacing(path) as temporary:
+            temporary.write_bytes(content)
+        paths.append(path)
+    return paths
 
 
 def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
@@ -13,44 +77,33 @@ def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
     All histograms share bins and scale: normalising known and unknown apart, as some published figures do, makes any
     method look separated.
     """
-    import matplotlib as mpl
+    from matplotlib.figure import Figure as Canvas
 
-    mpl.use("Agg")
-    import seaborn as sns
-    from matplotlib import pyplot as plt
-
-    known = table[table["role"] == "known"]
+    known = table.loc[table["role"] == "known", "uncertainty"].to_numpy(np.float64)
     unknown = table[table["role"] == "unknown"]
-    with sns.axes_style("whitegrid"), sns.color_palette("colorblind"):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.5), constrained_layout=True)
-        tested = pd.concat([known, unknown])
-        shown = tested.assign(videos=tested["role"].where(tested["role"] == "known", tested["source"]))
-        sources = sorted(unknown["source"].unique())
-        colours = dict(zip(["known", *sources], sns.color_palette(), strict=False))
-        sns.histplot(
-            shown, x="uncertainty", hue="videos", hue_order=list(colours), palette=colours, ax=left,
-            bins=40, element="step", stat="density", common_norm=False,
-        )  # fmt: skip
-        left.set(title="Uncertainty", xlabel="uncertainty (higher: more likely unknown)")
-        for source in sources:
-            part = unknown.loc[unknown["source"] == source, "uncertainty"]
-            _roc(right, known["uncertainty"], part, source, color=colours[source])
-        _roc(right, known["uncertainty"], unknown["uncertainty"], "all unknown", color="black")
-        right.plot([0, 1], [0, 1], color="grey", linestyle=":", linewidth=1)
-        right.set(
-            title="ROC", xlabel="known videos rejected", ylabel="unknown videos rejected",
-            xlim=(0, 1), ylim=(0, 1), aspect="equal",
-        )  # fmt: skip
-        right.legend(loc="lower right")
-        figure.suptitle(title)
-        figure.savefig(file, dpi=120, format="png")
-        plt.close(figure)
+    parts = {
+        str(source): rows["uncertainty"].to_numpy(np.float64) for source, rows in unknown.groupby("source", sort=True)
+    }
+    with styled():
+        canvas = Canvas(figsize=(10, 4), layout="constrained")
+        left, right = canvas.subplots(1, 2)
+        edges = bin_edges(known, *parts.values())
+        plots.shares(left, known, edges, filled=True, color=colour("known"), label="known")
+        for place, (source, values) in enumerate(parts.items()):
+            plots.shares(left, values, edges, filled=False, label=source, color=colour(series(place)))
+        plots.uncertainty_axes(left, edges)
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+        if len(parts) > 1:
+            parts["all unknown"] = np.concatenate(list(parts.values()))
+        plots.roc_curves(right, [(name, rank(known=known, unknown=values)) for name, values in parts.items()])
+        canvas.suptitle(title, weight="bold")
+        file.write_bytes(saved(canvas, "png"))
 
 
-def _roc(axes: Any, known: pd.Series, unknown: pd.Series, label: str, **style: Any) -> None:
-    from sklearn.metrics import roc_auc_score, roc_curve
+def _slug(place: int, result: Result) -> str:
+    """Return a name that any file system takes; the place keeps names apart that differ in other signs alone."""
+    return f"{place + 1}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.name).strip('-.')}".rstrip("-")
 
-    truth = np.r_[np.zeros(len(known)), np.ones(len(unknown))]
-    scores = np.r_[known, unknown]
-    false_positives, true_positives, _ = roc_curve(truth, scores)
-    axes.plot(false_positives, true_positives, label=f"{label}: {roc_auc_score(truth, scores):.3f}", **style)
+
+def _values(what: str, results: Sequence[Result], key: str) -> str:
+    return f"{what}: " + ", ".join(f"{one.name} {100 * one.metrics['headline'][key]:.2f}" for one in results) + "."

@@ -1,0 +1,39 @@
+"""`osarbench report`: results for the eye, as one HTML file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from osarbench.commands.options import FILE, FOLDER
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=FILE, default=Path("report.html"), show_default=True, help="The page to write.")
+@click.option("--figures", "figures_to", type=FOLDER, metavar="DIR", help="Write every figure as a file too.")
+@click.option("--format", "form", type=click.Choice(["png", "svg"]), default="png", show_default=True,
+              help="Of these figure files.")  # fmt: skip
+@click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ..., for pictures of videos.  "
+              "[OSARBENCH_DATA]")  # fmt: skip
+@click.option("--cache", type=FOLDER, help="Embedded data sets.  [OSARBENCH_CACHE]")
+def report(
+    runs: Sequence[Path], output: Path, figures_to: Path | None, form: str, data: Path | None, cache: Path | None
+) -> None:
+    """Write a page on one or more results: numbers, curves, classes, and the videos on which methods disagree.
+
+    RUN is a method's folder of a run, a folder above it, or a scores table (.csv, .csv.gz). Several are compared, the
+    first with each of the others. The page is one file that needs no network.
+    """
+    from osarbench import manifest, places
+    from osarbench.reports import figures, page
+    from osarbench.reports.build import build
+
+    built = build(runs, places.find(data=data, cache=cache))
+    with manifest.replacing(output) as temporary:
+        temporary.write_text(page.render(built), encoding="utf-8")
+    for difference in built.differences:
+        click.echo(f"osarbench: {difference}", err=True)
+    for path in figures.write(built.figures, figures_to, form=form) if figures_to else ():
+        click.echo(path)
+    click.echo(output)

@@ -1,0 +1,52 @@
+"""A report from paths: find the results, compare them, find pictures, and render the page."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from osarbench import plugins
+from osarbench import protocol as protocols
+from osarbench.dataset import Dataset
+from osarbench.errors import OsarbenchError
+from osarbench.places import Places
+from osarbench.reports import figures, page, results, thumbnails
+from osarbench.reports.disagreements import Comparison, compare
+from osarbench.reports.results import Result
+from osarbench.reports.thumbnails import Key
+
+
+def build(paths: Sequence[Path], places: Places) -> page.Report:
+    """Return the report on all results that the paths name; the first is compared with each of the others.
+
+    Raises:
+        OsarbenchError: a path holds no scores table, or a table is damaged or not sound.
+    """
+    found = results.gather(paths)
+    comparisons = [((0, place), compare(found[0], other)) for place, other in enumerate(found[1:], start=1)]
+    wanted = list(_videos(comparison for _, comparison in comparisons))
+    located = thumbnails.locate(wanted, _datasets(found, places), places.data)
+    return page.Report(
+        results=found,
+        figures=figures.figures(found),
+        differences=results.differences(found),
+        comparisons=comparisons,
+        pictures=thumbnails.thumbnails(wanted, located),
+    )
+
+
+def _videos(comparisons: Iterator[Comparison]) -> Iterator[Key]:
+    for comparison in comparisons:
+        for chosen in comparison.lists:
+            for case in chosen.cases:
+                yield case.source, case.video
+
+
+def _datasets(found: Sequence[Result], places: Places) -> dict[str, Dataset]:
+    """Return the data sets of the results' protocol, none if they have none or nobody knows it."""
+    names = {result.protocol for result in found} - {None}
+    if len(found) < 2 or len(names) != 1:
+        return {}
+    try:
+        protocol = protocols.read(str(names.pop()))
+    except OsarbenchError:  # somebody's own, whose file is elsewhere
+        return {}
+    return thumbnails.datasets(protocol, plugins.load(), places)

@@ -1,0 +1,186 @@
+"""The tables of a report's page: summary, parts, threshold, calibration, and where the numbers come from."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from osarbench.metrics.conventions import CONVENTIONS
+from osarbench.reports.markup import Column, Safe, details, join, percent, plural, signed_percent, table, tag
+from osarbench.reports.results import Result
+from osarbench.reports.style import series
+
+#: Shown title -> key of a block of metrics; an arrow says which way is better.
+RANKED = {
+    "Closed accuracy ↑": "closed_accuracy",
+    "AUROC ↑": "auroc",
+    "AUPR ↑": "aupr_unknown",
+    "FPR95 ↓": "fpr95_unknown_first",
+    "OSCR ↑": "oscr",
+}
+DECIDED = {
+    "Known accepted": "known_accepted",
+    "Gap": "transfer_gap",
+    "Unknown rejected ↑": "unknown_rejected",
+    "Balanced accuracy ↑": "balanced_accuracy",
+}
+OPEN = {"Open macro‑F1 ↑": "open_macro_f1"}
+CALIBRATED = {
+    "ECE ↓": "ece_closed",
+    "Brier ↓": "brier_closed",
+    "DEAR ECE, closed ↓": "dear_ece_closed",
+    "DEAR ECE, open ↓": "dear_ece_open",
+    "DEAR ECE, binary ↓": "dear_ece_binary",
+}
+#: A gap beyond this is pointed out: five of a hundred videos.
+_WIDE_GAP = 0.05
+Key = tuple[str, str]  # block of `Result.metrics`, name in it
+
+
+def named(place: int, name: str) -> Safe:
+    """Return the name of a result with a patch of its colour."""
+    patch = tag("span", class_="swatch", style=f"--tone:var(--{series(place)})", aria_hidden="true")
+    return join([patch, name])
+
+
+def summary(results: Sequence[Result], *, comparable: bool) -> Safe:
+    """Return the headline numbers of all results; the best of each column is bold where results are comparable."""
+    ranked: dict[str, Key] = {title: ("headline", key) for title, key in RANKED.items()}
+    decided: dict[str, Key] = {title: ("headline", key) for title, key in DECIDED.items()}
+    decided |= {title: ("thresholded", key) for title, key in OPEN.items()}
+    groups = [("", 1), ("Without a threshold", len(ranked)), ("At the threshold", len(decided))]
+    if not has_threshold(results):
+        decided, groups = {}, []
+    return _numbers(results, ranked | decided, "Summary, in percent", mark=comparable, groups=groups)
+
+
+def has_threshold(results: Sequence[Result]) -> bool:
+    """Say whether there is a threshold in any of the results."""
+    return any(result.metrics["thresholded"]["threshold"] is not None for result in results)
+
+
+def parts(results: Sequence[Result]) -> Safe | None:
+    """Return the numbers of each known and unknown source, and without contested classes; None if there is one part."""
+    decided = ("Known accepted", "Gap") if has_threshold(results) else ()
+    shown = RANKED | {title: DECIDED[title] for title in decided}
+    rows = [
+        [named(place, result.name), known, unknown, *(_cell(key, block[key]) for key in shown.values())]
+        for place, result in enumerate(results)
+        for known, unknown, block in _blocks(result.metrics)
+    ]
+    if not rows:
+        return None
+    columns = [Column("Result"), Column("Known"), Column("Unknown"), *_columns(shown)]
+    return table(columns, rows, label="Numbers of the parts of the test, in percent")
+
+
+def calibration(results: Sequence[Result]) -> Safe:
+    """Return the calibration errors of all results."""
+    keys = {title: ("calibration", key) for title, key in CALIBRATED.items()}
+    return _numbers(results, keys, "Calibration, in percent", mark=False)
+
+
+def thresholds(results: Sequence[Result]) -> Safe:
+    """Return sentences that say how each threshold was learnt and what it does to the test videos."""
+    return tag("ul", *(tag("li", named(place, f"{one.name}: {_story(one)}")) for place, one in enumerate(results)),
+               class_="plain")  # fmt: skip
+
+
+def conventions(keys: Sequence[str], *, summary: str = "What these numbers mean") -> Safe:
+    """Return the conventions behind numbers, folded; the names are those of ``metrics.json``."""
+    terms = [part for key in keys for part in (tag("dt", key), tag("dd", CONVENTIONS[key]))]
+    return details(summary, tag("dl", *terms, class_="terms"))
+
+
+def provenance(results: Sequence[Result]) -> Safe:
+    """Return where each result comes from and with which settings it was evaluated."""
+    columns = [Column(title) for title in ("Result", "Table", "Protocol", "Backbone", "Seed", "Deviations", "Settings")]
+    rows = [
+        [named(place, result.name), tag("code", str(result.file)), *_facts(result)]
+        for place, result in enumerate(results)
+    ]
+    return table(columns, rows, label="Where the results come from")
+
+
+def tiles(results: Sequence[Result]) -> Safe:
+    """Return the counts of the first result in large figures."""
+    counts = results[0].metrics["counts"]
+    facts = {
+        "known test videos": f"{counts['known']:,}",
+        "known classes": f"{counts['known_classes']:,}",
+        "unknown test videos": f"{counts['unknown']:,}",
+        "unknown classes": f"{counts['unknown_classes']:,}",
+        "videos behind the threshold": f"{results[0].metrics['thresholded']['threshold_videos']:,}",
+    }
+    return tag("dl", *(tag("div", tag("dt", name), tag("dd", count)) for name, count in facts.items()), class_="tiles")
+
+
+def _numbers(
+    results: Sequence[Result], keys: Mapping[str, Key], label: str, *, mark: bool,
+    groups: Sequence[tuple[str, int]] = (),
+) -> Safe:  # fmt: skip
+    best = {title: _best(results, title, key) if mark else None for title, key in keys.items()}
+    rows = []
+    for place, result in enumerate(results):
+        row = [named(place, result.name)]
+        for title, (block, key) in keys.items():
+            value = result.metrics[block][key]
+            cell = _cell(key, value)
+            row.append(tag("strong", cell) if value is not None and value == best[title] else cell)
+        rows.append(row)
+    columns = [Column("Result"), *_columns({title: key for title, (_, key) in keys.items()})]
+    return table(columns, rows, label=label, groups=groups)
+
+
+def _columns(shown: Mapping[str, str]) -> list[Column]:
+    return [Column(title, numeric=True, hint=CONVENTIONS[key]) for title, key in shown.items()]
+
+
+def _cell(key: str, value: float | None) -> Safe:
+    if key != "transfer_gap":
+        return join([percent(value)])
+    wide = value is not None and abs(value) > _WIDE_GAP + 1e-9
+    return tag("span", ("⚠ " if wide else "") + signed_percent(value), class_="warn" if wide else None)
+
+
+def _best(results: Sequence[Result], title: str, key: Key) -> float | None:
+    values = [value for one in results if (value := one.metrics[key[0]][key[1]]) is not None]
+    if len(values) < 2 or title[-1] not in "↑↓":
+        return None
+    return float(max(values) if title.endswith("↑") else min(values))
+
+
+def _blocks(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield what is compared with what, and the numbers, where they differ from the headline's."""
+    if metrics["without_contested"] is not None:
+        yield "all", "all but contested", metrics["without_contested"]
+    by_source = metrics["by_source"]
+    if len(by_source["known"]) > 1:
+        yield from ((source, "all", block) for source, block in by_source["known"].items())
+    if len(by_source["unknown"]) > 1:
+        yield from (("all", source, block) for source, block in by_source["unknown"].items())
+
+
+def _story(result: Result) -> str:
+    numbers, settings = result.metrics["thresholded"], result.metrics["settings"]
+    if numbers["threshold"] is None:
+        return f"no threshold, since its table has no rows of the role “{settings['threshold_from']}”."
+    source = "held-out known" if settings["threshold_from"] == "calibration" else "training"
+    return (
+        f"threshold {numbers['threshold']:.6g}, set to accept {100 * settings['quantile']:g} % of "
+        f"{plural(numbers['threshold_videos'], source + ' video')}. Of the known test videos it accepts "
+        f"{percent(numbers['known_accepted'])} % (gap {signed_percent(numbers['transfer_gap'])})."
+    )
+
+
+def _facts(result: Result) -> list[str]:
+    facts, settings = result.facts, result.metrics["settings"]
+    deviations = facts.get("deviations") or {}
+    stated = ", ".join(f"{key} = {value}" for key, value in deviations.items()) or "none"
+    contested = f", {plural(len(settings['contested']), 'contested class', 'contested classes')}"
+    return [
+        result.protocol or "not stated",
+        str(facts.get("backbone", "not stated")),
+        str(facts.get("seed", "not stated")),
+        stated if facts else "not stated",
+        f"quantile {settings['quantile']:g} of {settings['threshold_from']}, {settings['draws']} draws of seed "
+        f"{settings['seed']}{contested if settings['contested'] else ''}",
+    ]

@@ -1,0 +1,165 @@
+"""What a report is about: scores tables found in folders, their numbers, and whether they may be compared."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from osarbench import manifest, metrics, table
+from osarbench import protocol as protocols
+from osarbench.errors import OsarbenchError
+from osarbench.metrics.outcome import Outcome, outcome
+
+TABLES = ("scores.csv", "scores.csv.gz")  # what a run calls its scores table
+_SETTINGS = ("quantile", "threshold_from", "draws", "seed", "contested")
+
+
+class Result(NamedTuple):
+    """One scores table, its numbers, and what is known of its making."""
+
+    name: str  #: of the method; with as many folder names before it as tell it from the others
+    file: Path
+    rows: pd.DataFrame
+    metrics: Mapping[str, Any]  #: what `osarbench.metrics.evaluate` returned
+    facts: Mapping[str, Any]  #: protocol, backbone, seed, deviations ..., where they are stated
+
+    @property
+    def protocol(self) -> str | None:
+        """The name of the protocol, if it is stated."""
+        stated = self.facts.get("protocol")
+        return str(stated["name"]) if isinstance(stated, dict) and "name" in stated else None
+
+    def outcome(self) -> Outcome:
+        """Return the test videos as arrays, with the threshold of `metrics`."""
+        settings = self.metrics["settings"]
+        return outcome(self.rows, quantile=settings["quantile"], threshold_from=settings["threshold_from"])
+
+
+def gather(paths: Sequence[Path]) -> list[Result]:
+    """Return a result for every scores table that the paths name: files, or folders of a run.
+
+    Numbers are computed anew with the settings of the ``metrics.json`` beside a table, else those of its protocol
+    (if it is the version at hand), else the defaults.
+
+    Raises:
+        OsarbenchError: a path does not exist, a folder holds no scores table, or a table is damaged or not sound.
+    """
+    files: dict[Path, Path] = {}
+    for path in paths:
+        for file in _tables(path):
+            files.setdefault(file.resolve(), file)
+    found = list(files.values())
+    return [_result(name, file) for name, file in zip(_names(found), found, strict=True)]
+
+
+def differences(results: Sequence[Result]) -> list[str]:
+    """Return sentences that say why results cannot be compared with the first; none if they can.
+
+    They can if the same videos were tested, in the same roles and under the same labels, and evaluated alike.
+    """
+    if len({result.protocol for result in results}) > 1:
+        stated = ", ".join(f"{result.name}: {result.protocol or 'not stated'}" for result in results)
+        found = [f"The tables belong to different protocols ({stated})."]
+    else:
+        found = []
+    if any(result.metrics["settings"] != results[0].metrics["settings"] for result in results):
+        found.append("They were evaluated with different settings, which the last section names.")
+    first, *others = results
+    wanted = _tested(first)
+    for other in others:
+        there = _tested(other)
+        if there != wanted:
+            found.append(
+                f"{other.name} and {first.name} were not tested on the same videos: {len(wanted - there):,} are in "
+                f"{first.name} only, {len(there - wanted):,} in {other.name} only."
+            )
+    return found
+
+
+def _tables(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise OsarbenchError(f"There is no run and no scores table at {path}.")
+    own = [path / name for name in TABLES if (path / name).is_file()]
+    found = own[:1] or sorted(file for name in TABLES for file in path.rglob(name))
+    if not found:
+        there = sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("."))[:5]
+        raise OsarbenchError(
+            f"{path} holds no scores table ({' or '.join(TABLES)}); it holds {', '.join(there) or 'nothing'}. Name a "
+            "method's folder of a run that has finished, a folder above it, or a scores table's file."
+        )
+    return found
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """Return the shortest names that tell files apart.
+
+    >>> _names([Path("r/linear-0/dnn/scores.csv"), Path("r/linear-1/dnn/scores.csv"), Path("b/dear-0.csv.gz")])
+    ['linear-0/dnn', 'linear-1/dnn', 'dear-0']
+    """
+    parts = [_parts(file) for file in files]
+    lengths = [1] * len(files)
+    while True:
+        names = ["/".join(part[-length:]) for part, length in zip(parts, lengths, strict=True)]
+        longer = [
+            length + (names.count(name) > 1 and length < len(part))
+            for name, part, length in zip(names, parts, lengths, strict=True)
+        ]
+        if longer == lengths:
+            return names
+        lengths = longer
+
+
+def _parts(file: Path) -> tuple[str, ...]:
+    if file.name in TABLES:
+        return file.parent.resolve().parts[1:] or (file.name,)
+    stem = file.name.removesuffix(".gz").removesuffix(".csv")
+    return (*file.parent.resolve().parts[1:], stem)
+
+
+def _result(name: str, file: Path) -> Result:
+    rows = table.read(file)
+    facts = _facts(file)
+    try:
+        numbers = metrics.evaluate(rows, **_settings(file, facts))
+    except OsarbenchError as error:
+        raise OsarbenchError(f"{file}: {error}") from error
+    return Result(name, file, rows, numbers, facts)
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    made = manifest.read(file)
+    return dict(made["identity"]) if made is not None else table.read_facts(file) or {}
+
+
+def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    beside = file.with_name("metrics.json")
+    if file.name in TABLES and beside.is_file():
+        try:
+            stated = json.loads(beside.read_text(encoding="utf-8"))["settings"]
+            return {key: stated[key] for key in _SETTINGS}
+        except (ValueError, KeyError, TypeError) as error:
+            raise OsarbenchError(f"{beside} is damaged. Delete it and run the same `osarbench run` again.") from error
+    stated = facts.get("protocol") or {}
+    try:
+        protocol = protocols.read(stated["name"])
+    except (OsarbenchError, KeyError, TypeError):  # somebody's own protocol, or none
+        return {}
+    if protocol.sha256 != stated.get("sha256"):
+        return {}
+    sections = protocol.sections
+    return {
+        "quantile": sections.threshold.quantile,
+        "threshold_from": sections.threshold.source,
+        "draws": sections.openness.draws,
+        "seed": sections.openness.seed,
+        "contested": sorted({name for unknown in sections.unknown for name in unknown.contested}),
+    }
+
+
+def _tested(result: Result) -> set[tuple[str, ...]]:
+    rows = result.rows[result.rows["role"].isin(["known", "unknown"])]
+    return set(zip(rows["role"], rows["source"], rows["video"], rows["label"], strict=True))

@@ -1,0 +1,386 @@
+"""Reports: pages that need nothing else, whose numbers are those of the metrics, and that no name can break."""
+
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import confusion_matrix, roc_auc_score
+
+from osarbench import metrics, places, table
+from osarbench.commands.report import report
+from osarbench.errors import OsarbenchError
+from osarbench.reports import confusion, disagreements, figures, page, results, style, thumbnails
+from osarbench.reports.bins import bin_edges
+from osarbench.reports.build import build
+from osarbench.reports.markup import Safe, tag
+
+HOSTILE = "<script>alert('&\")</script>$x^2$"
+SECTIONS = ["summary", "ranking", "uncertainty", "threshold", "calibration", "confusion", "classes", "disagreements",
+            "sources"]  # fmt: skip
+VOID = {"meta", "img", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """What a browser would see of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.cells: list[list[str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.cells.append([])
+        if tag in ("td", "th"):
+            self.cells[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.cells and {"td", "th"} & set(self.open):
+            self.cells[-1][-1] += data
+
+    def values(self, name: str) -> list[str]:
+        return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
+
+
+def rows(seed: int = 0, *, classes: Sequence[str] = ("Run", "Sit", HOSTILE), calibration: bool = True) -> pd.DataFrame:
+    """Return a scores table of two unknown sources, whose uncertainty says something but not all."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for role, source, labels, shift in (
+        ("calibration", "set/train", classes, 0.0),
+        ("known", "set/test", classes, 0.0),
+        ("unknown", "far/all", ("Fly", "Swim"), 0.3),
+        ("unknown", "near/all", (f"Not {HOSTILE}",), 0.1),
+    ):
+        if role == "calibration" and not calibration:
+            continue
+        for label in labels:
+            for number in range(20):
+                right = role != "unknown" and generator.random() < 0.7
+                found.append({
+                    "video": f"{label}/{number}.avi", "role": role, "source": source, "label": label,
+                    "predicted": label if right else classes[generator.integers(len(classes))],
+                    "confidence": generator.random(), "uncertainty": generator.random() * 0.6 + shift,
+                })  # fmt: skip
+    return pd.DataFrame(found)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two scores tables of the same videos; one of them is named in the manner of an attacker."""
+    folder = tmp_path_factory.mktemp("two")
+    files = [folder / "good.csv", folder / "a&b<i>.csv.gz"]
+    for seed, file in enumerate(files):
+        table.write(rows(seed), file)
+    return files
+
+
+@pytest.fixture(scope="module")
+def text(two: list[Path], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page on these two."""
+    return rendered(two, tmp_path_factory.mktemp("page"))
+
+
+def nowhere(tmp_path: Path) -> places.Places:
+    return places.Places(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
+
+
+def rendered(paths: Sequence[Path], tmp_path: Path) -> str:
+    return page.render(build(paths, nowhere(tmp_path)))
+
+
+def test_a_page_has_all_sections_and_loads_nothing(text: str) -> None:
+    seen = Page(text)
+    assert [attributes["id"] for tag, attributes in seen.tags if tag == "section"] == SECTIONS
+    assert all(link.startswith("#") for link in seen.values("href"))
+    assert all(source.startswith("data:") for source in seen.values("src"))
+    assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)", text)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in seen.tags}
+
+
+def test_a_page_can_be_read_without_eyes(text: str) -> None:
+    seen = Page(text)
+    levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    assert all("aria-label" in attributes for tag, attributes in seen.tags if tag in ("svg", "table", "nav"))
+    ids = seen.values("id")
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in seen.values("href")} <= set(ids)
+
+
+def test_names_are_text_wherever_they_stand(text: str) -> None:
+    assert "<script" not in text
+    assert "a&b<i>" not in text
+    seen = Page(text)
+    assert HOSTILE in seen.text
+    assert "a&b<i>" in seen.text
+    assert any(HOSTILE in title for title in seen.values("title"))
+
+
+def test_the_numbers_are_those_of_the_metrics(two: list[Path], text: str) -> None:
+    seen = Page(text)
+    for file, name in zip(two, ("good", "a&b<i>"), strict=True):
+        shown = next(cells for cells in seen.cells if cells[0] == name)
+        scores = table.read(file)
+        numbers = metrics.evaluate(scores)
+        keys = ("closed_accuracy", "auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "known_accepted")
+        values = [numbers["headline"][key] for key in keys]
+        assert shown[1:7] == [f"{100 * value:.2f}" for value in values]
+        tested = scores[scores["role"] != "calibration"]
+        assert shown[2] == f"{100 * roc_auc_score(tested['role'] == 'unknown', tested['uncertainty']):.2f}"
+        assert shown[-1] == f"{100 * numbers['thresholded']['open_macro_f1']:.2f}"
+
+
+def test_the_gap_stands_beside_thresholded_numbers(two: list[Path], text: str) -> None:
+    seen = Page(text)
+    gap = 100 * metrics.evaluate(table.read(two[0]))["headline"]["transfer_gap"]
+    heads = next(cells for cells in seen.cells if cells[:2] == ["Result", "Closed accuracy\u00a0↑"])
+    shown = dict(zip(heads, next(cells for cells in seen.cells if cells[0] == "good"), strict=True))
+    assert shown["Gap"].removeprefix("⚠ ").replace("−", "-") == f"{gap:+.2f}"
+    assert ("⚠" in shown["Gap"]) == (abs(gap) > 5)
+
+
+def test_the_same_tables_give_the_same_bytes(two: list[Path], text: str, tmp_path: Path) -> None:
+    assert rendered(two, tmp_path) == text
+    found = figures.figures(results.gather(two))[:3]
+    for form in ("png", "svg"):
+        once, again = (figures.write(found, tmp_path / name, form=form) for name in "ab")
+        assert [file.read_bytes() for file in once] == [file.read_bytes() for file in again]
+
+
+def test_one_result_without_calibration_rows_is_shown_without_thresholded_numbers(tmp_path: Path) -> None:
+    table.write(rows(calibration=False).assign(confidence=np.nan), tmp_path / "alone.csv")
+    seen = Page(rendered([tmp_path / "alone.csv"], tmp_path))
+    assert "all that needs a threshold is left out" in seen.text
+    assert "no confusion matrix" in seen.text
+    assert "no reliability diagram" in seen.text
+    assert "There is one result only" in seen.text
+    assert "Known accepted" not in {cell for cells in seen.cells for cell in cells}
+
+
+def test_results_on_other_videos_are_shown_and_said_not_to_compare(tmp_path: Path) -> None:
+    table.write(rows(), tmp_path / "all.csv")
+    table.write(rows(1).query("source != 'near/all'"), tmp_path / "far.csv")
+    seen = Page(rendered([tmp_path / "all.csv", tmp_path / "far.csv"], tmp_path))
+    assert "do not compare" in seen.text
+    assert "20 are in all only, 0 in far only" in seen.text
+    assert "strong" not in {tag for tag, _ in seen.tags}
+
+
+def test_a_run_is_found_by_its_folders_and_evaluated_with_its_own_settings(tmp_path: Path) -> None:
+    for head in ("linear-0", "linear-1"):
+        (tmp_path / head / "dnn").mkdir(parents=True)
+        table.write(rows(), tmp_path / head / "dnn/scores.csv")
+    settings = metrics.evaluate(rows(), quantile=0.5, contested=["Fly"])["settings"]
+    (tmp_path / "linear-1/dnn/metrics.json").write_text(json.dumps({"settings": settings}))
+    first, second = results.gather([tmp_path, tmp_path / "linear-0/dnn"])
+    assert (first.name, second.name) == ("linear-0/dnn", "linear-1/dnn")
+    assert first.metrics["settings"]["quantile"] == 0.95
+    assert second.metrics == metrics.evaluate(rows(), quantile=0.5, contested=["Fly"])
+
+
+def test_what_cannot_be_shown_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08")
+    (tmp_path / "odd.csv").write_text("video,role\n")
+    with pytest.raises(OsarbenchError, match=r"There is no run and no scores table at .*missing"):
+        results.gather([tmp_path / "missing"])
+    with pytest.raises(OsarbenchError, match=r"runs holds no scores table .*; it holds nothing"):
+        results.gather([tmp_path / "runs"])
+    for name in ("cut.csv.gz", "odd.csv"):
+        with pytest.raises(OsarbenchError, match=name):
+            results.gather([tmp_path / name])
+
+
+def test_an_unsound_table_is_named_with_its_fault(tmp_path: Path) -> None:
+    table.write(rows().assign(uncertainty=np.nan), tmp_path / "nan.csv")
+    with pytest.raises(OsarbenchError, match=r"nan\.csv: The scores table has 180 rows whose uncertainty is NaN"):
+        results.gather([tmp_path / "nan.csv"])
+
+
+def test_disagreements_are_counted_as_pandas_counts_them(two: list[Path]) -> None:
+    first, second = results.gather(two)
+    found = disagreements.compare(first, second)
+    right = []
+    for one in (first, second):
+        rejected = one.rows["uncertainty"] > one.metrics["thresholded"]["threshold"]
+        named = one.rows["label"] == one.rows["predicted"]
+        right.append(np.where(one.rows["role"] == "unknown", rejected, named & ~rejected))
+    is_known = (first.rows["role"] == "known").to_numpy()
+    ours, theirs = (values[is_known].astype(bool) for values in right)
+    expected = [ours & theirs, ours & ~theirs, ~ours & theirs, ~ours & ~theirs]
+    assert found.right is not None
+    assert found.right["known"] == tuple(int(mask.sum()) for mask in expected)
+    assert [chosen.videos for chosen in found.lists[2:4]] == [expected[1].sum(), expected[2].sum()]
+    shifts = [abs(case.sides[0].rank - case.sides[1].rank) for case in found.lists[-1].cases]
+    assert shifts == sorted(shifts, reverse=True)
+
+
+def test_results_without_a_common_video_are_not_an_error(tmp_path: Path) -> None:
+    table.write(rows(), tmp_path / "one.csv")
+    table.write(rows().assign(source=rows()["source"] + "2"), tmp_path / "other.csv")
+    seen = Page(rendered([tmp_path / "one.csv", tmp_path / "other.csv"], tmp_path))
+    assert "no common video" in seen.text
+
+
+def test_the_confusion_matrix_is_scikit_learns() -> None:
+    scores = rows()
+    numbers = metrics.evaluate(scores)
+    whole = confusion.matrix(numbers)
+    assert whole is not None
+    tested = scores[scores["role"] != "calibration"]
+    rejected = tested["uncertainty"] > numbers["thresholded"]["threshold"]
+    truth = tested["label"].where(tested["role"] == "known", "(unknown)")
+    decided = tested["predicted"].where(~rejected, "(unknown)")
+    assert np.array_equal(whole.counts, confusion_matrix(truth, decided, labels=whole.names))
+
+
+def test_the_most_confused_part_keeps_all_decisions_of_its_rows() -> None:
+    counts = np.array([[9, 0, 0, 1], [0, 2, 7, 1], [0, 5, 5, 0], [1, 1, 1, 9]])
+    part = confusion.most_confused(confusion.Matrix(["a", "b", "c", "(unknown)"], counts), 2)
+    assert part.names == ["b", "c", "(unknown)"]
+    assert part.counts.tolist() == [[2, 7, 1, 0], [5, 5, 0, 0], [1, 1, 9, 1]]
+    pairs = confusion.confused_pairs(confusion.Matrix(["a", "b", "c", "(unknown)"], counts), 9)
+    assert pairs == [("b", "c", 7, 10), ("c", "b", 5, 10)]
+
+
+def test_known_and_unknown_share_their_bins_whatever_the_scale() -> None:
+    generator = np.random.default_rng(0)
+    usual = bin_edges(generator.random(100), generator.random(100) + 1)
+    assert np.allclose(np.diff(usual), np.diff(usual)[0])
+    tiny = bin_edges(10 ** generator.uniform(-12, -6, 200), 10 ** generator.uniform(-5, -1, 100))
+    assert np.allclose(np.diff(np.log(tiny)), np.diff(np.log(tiny))[0])
+    constant = bin_edges(np.ones(5), np.ones(5))
+    assert (constant[0], constant[-1]) == (0.5, 1.5)
+
+
+def test_a_figure_on_a_page_takes_its_colours_and_fonts_from_it() -> None:
+    def draw(axes: Any) -> None:
+        axes.plot([0, 1], [0, 1], **style.line(1))
+        axes.text(0.5, 0.5, "$x$ #c25100", color=style.colour("ink"))
+
+    drawn = style.inline(draw, name="a", label="<b>")
+    assert "stroke: var(--series1)" in drawn
+    assert "$x$ #c25100</text>" in drawn
+    assert 'aria-label="&lt;b&gt;"' in drawn
+    assert "font-family" not in drawn
+    assert len({light for light, _ in style.COLOURS.values()}) == len(style.COLOURS)
+
+
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_told_from_the_page(mode: int) -> None:
+    card = luminance(style.COLOURS["card"][mode])
+    for role, colours in style.COLOURS.items():
+        low, high = sorted([card, luminance(colours[mode])])
+        least = {"ink": 7, "known": 3, "card": 1, "grid": 1}.get(role, 4.5)  # of WCAG 2 for text, and for areas
+        assert (high + 0.05) / (low + 0.05) >= least, role
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of WCAG 2."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def test_markup_escapes_text_and_attributes_alike() -> None:
+    assert tag("p", HOSTILE, title=HOSTILE).count("<") == 2
+    assert tag("p", Safe("<b>x</b>")) == "<p><b>x</b></p>"
+
+
+def video(file: Path, shade: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            image = np.full((48, 64, 3), shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def test_pictures_are_middle_frames_of_the_videos_at_hand(tmp_path: Path) -> None:
+    video(tmp_path / "far/videos/Fly/1.avi", 200)
+    (tmp_path / "far/videos/Fly/2.avi").write_bytes(b"no video")
+    keys = [("far/all", f"Fly/{number}.avi") for number in (1, 2, 3)]
+    located = {key: thumbnails.Located(tmp_path / "far/videos" / key[1]) for key in keys}
+    found = thumbnails.thumbnails(keys, located)
+    assert list(found) == keys[:1]
+    assert found == thumbnails.thumbnails(keys, located)
+    assert found[keys[0]].startswith("data:image/jpeg;base64,/9j/")
+    assert len(found[keys[0]]) < 5000
+
+
+def test_pictures_come_into_the_page_and_no_name_leads_out_of_the_data_folder(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for label in ("Fly", "Swim"):
+        for number in range(20):
+            video(data / f"far/videos/{label}/{number}.avi", 100 + number)
+    video(tmp_path / "secret.avi", 9)
+    for seed in (0, 1):
+        scores = rows(seed)
+        scores.loc[scores["role"] == "known", "video"] = [f"../../../secret.avi#{n}" for n in range(60)]
+        scores.loc[scores["source"] == "near/all", "video"] = [f"{tmp_path}/secret.avi", *map(str, range(19))]
+        table.write(scores, tmp_path / f"{seed}.csv")
+    where = places.Places(data=data, datasets={}, cache=tmp_path / "cache", weights=None)
+    built = build([tmp_path / "0.csv", tmp_path / "1.csv"], where)
+    assert built.pictures
+    assert {source for source, _ in built.pictures} == {"far/all"}
+    seen = Page(page.render(built))
+    images = [attributes for tag, attributes in seen.tags if tag == "img"]
+    assert images
+    assert all(attributes["alt"] for attributes in images)
+    assert "Without pictures" not in seen.text
+
+
+def test_a_report_of_many_results_and_classes_stays_small(tmp_path: Path) -> None:
+    files = [tmp_path / f"m{seed}.csv" for seed in range(6)]
+    for seed, file in enumerate(files):
+        table.write(rows(seed, classes=[f"class {number}" for number in range(40)]), file)
+    text = rendered(files, tmp_path)
+    assert len(text) < 3_000_000
+    assert "The 10 most confused of 40 known classes" in Page(text).text
+
+
+def test_the_command_writes_the_page_and_the_figures(two: list[Path], tmp_path: Path) -> None:
+    page_file, folder = tmp_path / "out/report.html", tmp_path / "figures"
+    arguments = [*map(str, two), "-o", str(page_file), "--figures", str(folder), "--format", "svg", "--cache",
+                 str(tmp_path / "cache")]  # fmt: skip
+    done = CliRunner().invoke(report, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert Page(page_file.read_text()).tags
+    names = {file.name for file in folder.iterdir()}
+    assert {"roc.svg", "precision-recall.svg", "openness.svg", "reliability.svg", "uncertainty-1-good.svg"} <= names
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
+
+
+def test_names_in_other_scripts_are_drawn_without_a_warning(tmp_path: Path) -> None:
+    table.write(rows(classes=("走る", "_座る")), tmp_path / "方法.csv")
+    found = figures.figures(results.gather([tmp_path / "方法.csv"]))
+    assert [file.name for file in figures.write(found, tmp_path / "figures", form="png")][2] == "uncertainty-1.png"
