@@ -1,5 +1,6 @@
 """The README is true: its plugin runs, its commands parse, its protocols exist, and it is short."""
 
+import fnmatch
 import re
 import shlex
 from pathlib import Path
@@ -22,12 +23,12 @@ COMMANDS = [
 
 def test_the_method_of_the_readme_runs_beside_a_built_in_one(tmp_path: Path) -> None:
     (code,) = [text for language, text in BLOCKS if language == "python"]
-    file = tmp_path / "energy.py"
+    file = tmp_path / "my_energy.py"
     file.write_text(code)
     toy = Path(__file__).with_name("toy.py")
-    asked = request(tmp_path, tmp_path / "cache", "energy", "dnn", plugin_files=(toy, file))
+    asked = request(tmp_path, tmp_path / "cache", "my_energy", "dnn", plugin_files=(toy, file))
     entries = run(asked)
-    assert [entry.method for entry in entries] == ["energy", "dnn"]
+    assert [entry.method for entry in entries] == ["my_energy", "dnn"]
     assert entries[0].metrics["headline"]["auroc"] > 0.5
 
 
@@ -42,8 +43,11 @@ def test_every_command_of_the_readme_parses(command: str) -> None:
 
 
 def test_every_protocol_is_in_the_readme() -> None:
-    assert set(re.findall(r"^\| `([\w-]+)` \|", README.read_text(), re.MULTILINE)) == set(protocol_files())
+    rows = re.findall(r"^\| ((?:`[\w*-]+`(?:, )?)+) \|", README.read_text(), re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([\w*-]+)`", row)]
+    assert all(fnmatch.filter(protocol_files(), name) for name in named)
+    assert [name for name in protocol_files() if not any(fnmatch.fnmatch(name, shown) for shown in named)] == []
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.read_text().splitlines()) <= 150
+    assert len(README.read_text().splitlines()) <= 180
