@@ -98,3 +98,19 @@ def test_one_saturated_logit_of_101_classes_gives_the_published_plateau() -> Non
 
 def test_step_annealing_is_linear_then_one() -> None:
     assert [evidential.annealing(epoch, 50, kind="step") for epoch in (0, 5, 10, 49)] == [0, 0.5, 1, 1]
+
+
+def test_a_smaller_prior_is_added_to_the_evidence() -> None:
+    for evidence, expected in (("exp", LOGITS.clamp(max=10).exp()), ("relu", LOGITS.relu())):
+        log_alpha = evidential.log_alpha(LOGITS, evidence=evidence, prior=0.1)
+        torch.testing.assert_close(log_alpha.exp(), expected + 0.1)
+    torch.testing.assert_close(evidential.vacuity(log_alpha, prior=0.1), 0.3 / (LOGITS.relu() + 0.1).sum(dim=1))
+
+
+@pytest.mark.parametrize("prior", [0.1, 1.0])
+def test_the_divergence_from_the_prior_is_that_of_torchs_dirichlet_distributions(prior: float) -> None:
+    log_alpha = evidential.log_alpha(LOGITS.double(), evidence="softplus", prior=prior)
+    wrong = torch.where(torch.nn.functional.one_hot(LABELS, 3).bool(), prior, log_alpha.exp())
+    flat = torch.distributions.Dirichlet(torch.full((3,), prior, dtype=torch.float64))
+    expected = torch.distributions.kl_divergence(torch.distributions.Dirichlet(wrong), flat)
+    torch.testing.assert_close(evidential.kl_to_uniform(log_alpha, LABELS, prior=prior), expected)

@@ -6,8 +6,9 @@ import torch
 from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
 from osarbench.method import LinearHead, Method, Outputs, Progress
+from osarbench_plugins.methods._ced import Version
 from osarbench_plugins.methods._evidential import log_alpha, vacuity
-from osarbench_plugins.methods.dear import Dear, DearHead, shuffled_frames
+from osarbench_plugins.methods.dear import Dear, DearCorrected, DearHead, DearLegacy
 from osarbench_plugins.methods.dnn import Dnn
 
 PROGRESS = Progress(epoch=1, epochs=4, step=10)
@@ -67,17 +68,19 @@ def test_dear_applies_evidence_to_mean_logits() -> None:
 
 def test_only_settings_that_differ_are_part_of_the_head() -> None:
     assert Dear().head_settings() == {}
-    assert Dear(clamp=None, debias="none", euc=True).head_settings() == {"clamp": None, "debias": "none"}
+    assert Dear(clamp=None, euc=True).head_settings() == {"clamp": None}
+    assert DearLegacy().head_settings() == {"version": "legacy"}
+    assert DearCorrected(euc=False).head_settings() == {"version": "corrected", "euc": False}
 
 
 def test_a_misspelt_setting_is_met_with_the_nearest_one() -> None:
-    with pytest.raises(OsarbenchError, match="Did you mean 'legacy'"):
-        Dear(debias="legasy")  # type: ignore[arg-type]
+    with pytest.raises(OsarbenchError, match="There is no evidence of dear 'softmax'. Did you mean 'softplus'"):
+        Dear(evidence="softmax")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("debias", ["head", "legacy", "none"])
-def test_gradients_reach_every_parameter_of_dear(debias: str) -> None:
-    head = DearHead(6, 6, 3, debias=debias)
+@pytest.mark.parametrize("version", ["head", "legacy", "corrected"])
+def test_gradients_reach_every_parameter_of_dear(version: Version) -> None:
+    head = DearHead(6, 6, 3, version=version)
     logits, terms = head.loss(features(), LABELS, PROGRESS)
     sum(terms.values()).backward()
     assert logits.shape == (5, 3)
@@ -90,24 +93,7 @@ def test_dear_has_the_published_terms() -> None:
     assert set(terms) == {"loss_cls", "loss_euc"} | branches
 
 
-def test_two_frames_are_too_few_for_the_temporal_kernel() -> None:
-    with pytest.raises(OsarbenchError, match="debias='legacy'"):
-        DearHead(6, 6, 3).loss(features(frames=2), LABELS, PROGRESS)
-    DearHead(6, 6, 3, debias="legacy").loss(features(frames=2), LABELS, PROGRESS)
-
-
-def test_a_restored_head_shuffles_as_the_first_one() -> None:
-    head = DearHead(6, 6, 3, dropout=0.0)
-    torch.manual_seed(head.shuffle_seed + 1)
-    restored = DearHead(6, 6, 3, dropout=0.0)
-    assert restored.shuffle_seed != head.shuffle_seed
-    restored.load_state_dict(head.state_dict())
-    for mine, theirs in zip(
-        *(one.loss(features(), LABELS, PROGRESS)[1].values() for one in (head, restored)), strict=True
-    ):
-        assert torch.equal(mine, theirs)
-
-
-def test_the_shuffling_differs_from_step_to_step() -> None:
-    assert len({tuple(shuffled_frames(8, seed=5, step=step)) for step in range(20)}) > 15
-    assert sorted(shuffled_frames(8, seed=5, step=3)) == list(range(8))
+def test_a_stripped_dear_is_a_linear_layer() -> None:
+    head = DearHead(6, 6, 3)
+    head.strip()
+    assert set(head.state_dict()) == {"fc.weight", "fc.bias"}

@@ -153,7 +153,10 @@ def adopt(head: Head, saved: SavedHead, source: str) -> None:
         )
     state = {_ADOPTED[saved.kind][name]: tensor for name, tensor in saved.tensors.items()}
     own = head.state_dict()
-    if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in own.items()}:
+    named = saved.kind != "rpl" or head.name == "rpl_legacy"  # `rpl` has points too, at other distances
+    if not named or {key: value.shape for key, value in state.items()} != {
+        key: value.shape for key, value in own.items()
+    }:
         raise OsarbenchError(
             f"The classifier in {source} is of the kind '{saved.kind}' ({', '.join(sorted(state))}), and the head "
             f"'{head.name}' needs {', '.join(sorted(own))}, of {head.dim} features. Choose a method it was made for."

@@ -1,8 +1,8 @@
 """DEAR's contrastive evidence debiasing (CED; Bao et al., ICCV 2021): three branches on the backbone's maps, and HSIC.
 
 Branch f sees the maps, h the maps with their frames shuffled, g frame by frame; the classifier itself is elsewhere. The
-branches exist in training only. The published code differs from the paper: it *maximises* the dependence (HSIC)
-between f and the biased branches, see `joint_terms`.
+branches exist in training only. The paper makes f less dependent on h and g, and h and g more dependent on f; the
+published code makes all of them more dependent. `joint_terms` is that code, `contrastive_terms` the paper.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ._evidential import log_alpha, log_loss
+from ._hsic import hsic, hsic_unbiased
 
 
 class Branch(NamedTuple):
@@ -135,6 +136,22 @@ def joint_terms(branches: Branches, labels: Tensor, *, clamp: float | None) -> M
     return terms
 
 
+def contrastive_terms(branches: Branches, labels: Tensor, *, clamp: float | None) -> Mapping[str, Tensor]:
+    """Return the scalar terms that the paper describes (eqs. 4 and 5), both in every step.
+
+    f becomes less dependent on the features of h and g as they stand, h and g more dependent on those of f as they
+    stand. Features have a kernel that tells them apart where alpha has none, and the unbiased estimate is 0 on average
+    for independent ones however few they are.
+    """
+    terms = _classification_terms(branches, labels, clamp)
+    fixed, unbias = branches.f.features.detach(), branches.f.features.new_zeros(())
+    for name, branch in (("bias1", branches.h), ("bias2", branches.g)):
+        if branch is not None:
+            unbias = unbias + hsic_unbiased(branches.f.features, branch.features.detach())
+            terms[f"loss_{name}_hsic"] = -hsic_unbiased(fixed, branch.features)
+    return {**terms, "loss_unbias_hsic": unbias}
+
+
 def alternating_terms(
     branches: Branches, labels: Tensor, *, clamp: float | None, step: int, hsic_factor: float = 0.5
 ) -> Mapping[str, Tensor]:
@@ -151,41 +168,6 @@ def alternating_terms(
         elif branch is not None:
             dependence = dependence - hsic_unbiased(branches.f.features.detach(), branch.features, normalised=False)
     return {**terms, "loss_hsic": hsic_factor * dependence}
-
-
-def hsic(first: Tensor, second: Tensor) -> Tensor:
-    """Return the biased Hilbert-Schmidt independence criterion tr(K H L H) / (N - 1)^2 of [N, D] and [N, E], a scalar.
-
-    Kernels are Gaussian with variance D (Gretton et al., 2005; DEAR). Fewer than 4 samples give 0, as in DEAR.
-    """
-    count = len(first)
-    if count < 4:
-        return first.new_zeros(())
-    kernel, other = _kernel(first), _kernel(second)
-    product = (kernel - kernel.mean(dim=0)) * (other - other.mean(dim=0)).T
-    return product.sum() / (count - 1) ** 2
-
-
-def hsic_unbiased(first: Tensor, second: Tensor, *, normalised: bool = True) -> Tensor:
-    """Return the unbiased estimate of the same criterion (Song et al., JMLR 2012, eq. 5), a scalar.
-
-    ``normalised=False`` leaves out the factor 1 / (N (N - 3)), as DEAR's alternating mode does.
-    """
-    count = len(first)
-    if count < 4:
-        return first.new_zeros(())
-    off_diagonal = 1 - torch.eye(count, device=first.device)
-    kernel, other = _kernel(first) * off_diagonal, _kernel(second) * off_diagonal
-    rows, other_rows = kernel.sum(dim=0), other.sum(dim=0)
-    total = (kernel * other).sum() + rows.sum() * other_rows.sum() / ((count - 1) * (count - 2))
-    total = total - 2 / (count - 2) * (rows @ other_rows)
-    return total / (count * (count - 3)) if normalised else total
-
-
-def _kernel(values: Tensor) -> Tensor:
-    """Return the Gaussian kernel matrix [N, N] of [N, D], exp(-||a - b||^2 / 2D)."""
-    distances = (values[:, None] - values[None]).square().sum(dim=2)
-    return (-distances / (2 * values.shape[1])).exp()
 
 
 def _classification_terms(branches: Branches, labels: Tensor, clamp: float | None) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 Logits z become evidence e >= 0 and Dirichlet parameters alpha = e + 1, of sum S. Everything here takes ``log_alpha``
 [N, K] and stays in the log domain where numbers can grow large: evidence of e^10 and more is the rule after training.
-Formulas: Bao's repository Cogito2012/DEAR, `EvidenceLoss`, whose values these functions give.
+Formulas: Bao's repository Cogito2012/DEAR, `EvidenceLoss`, whose values these functions give. Relaxed evidential
+learning puts a smaller ``prior`` in the place of the 1.
 """
 
 import math
@@ -22,20 +23,21 @@ EPSILON = 1e-10  #: in DEAR's logarithms of vacuity
 LARGEST = 80.0  #: of a logarithm whose exponential float32 still holds
 
 
-def log_alpha(logits: Tensor, *, evidence: Evidence = "exp", clamp: float | None = CLAMP) -> Tensor:
-    """Return the logarithm of the Dirichlet parameters [N, K] of logits [N, K].
+def log_alpha(logits: Tensor, *, evidence: Evidence = "exp", clamp: float | None = CLAMP, prior: float = 1.0) -> Tensor:
+    """Return the logarithm of the Dirichlet parameters e + prior [N, K] of logits [N, K].
 
     ``clamp`` bounds logits to [-clamp, clamp] before ``exp`` (beyond it they get no gradient); None leaves them free,
     which the log domain can bear. The other two evidence functions never had a clamp.
     """
+    offset = math.log(prior)
     if evidence == "exp":
-        return F.softplus(logits if clamp is None else logits.clamp(-clamp, clamp))
-    return torch.log1p(logits.relu() if evidence == "relu" else F.softplus(logits))
+        return offset + F.softplus((logits if clamp is None else logits.clamp(-clamp, clamp)) - offset)
+    return offset + torch.log1p((logits.relu() if evidence == "relu" else F.softplus(logits)) / prior)
 
 
-def vacuity(log_alpha: Tensor) -> Tensor:
-    """Return K / S [N], in (0, 1]: the uncertainty of evidential learning, 1 where there is no evidence at all."""
-    return (math.log(log_alpha.shape[1]) - log_alpha.logsumexp(dim=1)).exp()
+def vacuity(log_alpha: Tensor, *, prior: float = 1.0) -> Tensor:
+    """Return prior K / S [N], in (0, 1]: the uncertainty of evidential learning, 1 where there is no evidence."""
+    return (math.log(prior * log_alpha.shape[1]) - log_alpha.logsumexp(dim=1)).exp()
 
 
 def mean_probabilities(log_alpha: Tensor) -> Tensor:
@@ -87,16 +89,19 @@ def variance(log_alpha: Tensor) -> Tensor:
     return (probabilities * (1 - probabilities)).sum(dim=1) * inverse
 
 
-def kl_to_uniform(log_alpha: Tensor, labels: Tensor) -> Tensor:
-    """Return KL(Dir(alpha~) || Dir(1)) [N], alpha~ being alpha with 1 for the label: evidence for wrong classes.
+def kl_to_uniform(log_alpha: Tensor, labels: Tensor, *, prior: float = 1.0) -> Tensor:
+    """Return KL(Dir(alpha~) || Dir(prior)) [N], alpha~ being alpha with the prior alone for the label.
 
-    In float64: the gamma functions of large parameters nearly cancel.
+    It is large where there is evidence for wrong classes. In float64: the gamma functions of large parameters nearly
+    cancel.
     """
-    evidence = _evidence(log_alpha.double())
-    wrong = evidence * (1 - _one_hot(evidence, labels))  # alpha~ - 1
-    alpha, total = wrong + 1, wrong.sum(dim=1) + wrong.shape[1]
+    evidence = _evidence(log_alpha.double(), prior)
+    wrong = evidence * (1 - _one_hot(evidence, labels))  # alpha~ - prior
+    classes = wrong.shape[1]
+    alpha, total = wrong + prior, wrong.sum(dim=1) + prior * classes
     spread = (wrong * (alpha.digamma() - total.digamma()[:, None])).sum(dim=1)
-    divergence = total.lgamma() - alpha.lgamma().sum(dim=1) - math.lgamma(wrong.shape[1]) + spread
+    normaliser = classes * math.lgamma(prior) - math.lgamma(prior * classes)
+    divergence = total.lgamma() - alpha.lgamma().sum(dim=1) + normaliser + spread
     return divergence.to(log_alpha.dtype)
 
 
@@ -134,9 +139,9 @@ def annealing(epoch: int, epochs: int, *, kind: Annealing = "exp", start: float 
     return float(start ** (1 - epoch / epochs))
 
 
-def _evidence(log_alpha: Tensor) -> Tensor:
-    """Return alpha - 1 [N, K], exactly 0 where there is none, finite however large."""
-    return log_alpha.clamp(max=LARGEST).expm1()
+def _evidence(log_alpha: Tensor, prior: float = 1.0) -> Tensor:
+    """Return alpha - prior [N, K], exactly 0 where there is none, finite however large."""
+    return prior * (log_alpha - math.log(prior)).clamp(max=LARGEST).expm1()
 
 
 def _digamma_of_log(log_value: Tensor) -> Tensor:
