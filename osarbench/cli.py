@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import audits, compare, data, leaderboard, listing, report, run, scores
+from osarbench.commands import audits, compare, data, leaderboard, listing, published, report, run, scores
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -35,6 +35,8 @@ COMMANDS = (
     scores.evaluate,
     compare.compare,
     report.report,
+    published.import_,
+    published.reproduce,
     leaderboard.leaderboard,
     data.data,
     audits.overlap,

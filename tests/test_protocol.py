@@ -89,5 +89,5 @@ def test_one_head_of_one_backbone_can_have_a_rate_and_settings_of_its_own(tmp_pa
 
 def test_a_misspelt_key_of_a_head_is_named(tmp_path: Path) -> None:
     heads = "[backbones.tpn.heads.linear.training]\nlerning_rate = 0.5\n"
-    with pytest.raises(OsarbenchError, match=r"heads\.linear.* has no key 'lerning_rate'. Did you mean 'learning_rate'"):
+    with pytest.raises(OsarbenchError, match=r"heads\.linear.* no key 'lerning_rate'. Did you mean 'learning_rate'"):
         protocol.read(write(tmp_path, SMALL + heads))

@@ -1,7 +1,7 @@
 """All numbers of one scores table: a pure function of it, JSON-ready, each with its convention named."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from osarbench.metrics.conventions import CONVENTIONS
 from osarbench.metrics.expectation import expected_open_macro_f1
 from osarbench.metrics.outcome import IntArray, Outcome, Videos, outcome
 from osarbench.metrics.per_class import per_class
-from osarbench.protocol import Protocol
 from osarbench.table import ROLES, validate
+
+if TYPE_CHECKING:  # it imports torch, which a scores table does not need
+    from osarbench.protocol import Protocol
 
 THRESHOLD_ROLES = ("calibration", "train")
 #: The name of the last row and column of the confusion matrix.
@@ -90,7 +92,7 @@ def evaluate(
     }
 
 
-def settings_of(protocol: Protocol) -> dict[str, Any]:
+def settings_of(protocol: "Protocol") -> dict[str, Any]:
     """Return the keyword arguments of `evaluate` that a protocol fixes."""
     sections = protocol.sections
     return {

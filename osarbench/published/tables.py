@@ -84,10 +84,15 @@ def read(name: str) -> PublishedTable:
         raise OsarbenchError(f"{file} is not TOML: {error}.") from error
     except ValidationError as error:
         raise _wrong_key(file, error) from error
-    rows = tuple(_row(line, sections, f"{file}: [[row]] {number}") for number, line in enumerate(sections.row, start=1))
     return PublishedTable(
-        file.stem, sections.title, sections.citation, sections.source.strip(), sections.columns, sections.conventions, rows
-    )  # fmt: skip
+        name=file.stem,
+        title=sections.title,
+        citation=sections.citation,
+        source=sections.source.strip(),
+        columns=sections.columns,
+        conventions=sections.conventions,
+        rows=tuple(_row(line, sections, f"{file}: [[row]] {at}") for at, line in enumerate(sections.row, start=1)),
+    )
 
 
 def _row(line: Mapping[str, Any], sections: _Sections, where: str) -> Row:
