@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import audits, compare, data, leaderboard, listing, published, report, run, scores
+from osarbench.commands import audits, compare, data, leaderboard, listing, published, report, run, scores, weights
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -39,6 +39,7 @@ COMMANDS = (
     published.reproduce,
     leaderboard.leaderboard,
     data.data,
+    weights.weights,
     audits.overlap,
     audits.audit,
 )

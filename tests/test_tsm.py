@@ -1,23 +1,19 @@
 """The backbone tsm: the shift, the published network to 1e-4, the families it knows, and weights good and bad."""
 
-import importlib.util
-import json
 import pickle
 from pathlib import Path
-from types import ModuleType
 
-import numpy as np
 import pytest
 import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from parity import check_scores, check_training_step
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import nn
 
 from osarbench.errors import OsarbenchError
 from osarbench_plugins.backbones.tsm import TSM, shift_in_time
-from osarbench_plugins.methods._evidential import log_alpha, mean_probabilities, vacuity
 
 NARROW = {"layers": (1, 1, 1, 1), "channels": (8, 16, 24, 32)}
 MOBILENET = "data/weights/mobilenet_v2_imagenet.safetensors"
@@ -44,43 +40,18 @@ def test_the_shift_stays_within_a_clip_and_has_the_right_gradient() -> None:
 
 @pytest.mark.parametrize("trunk", ["resnet50", "timm:resnet50"])
 def test_the_published_network_gives_the_published_scores(shared: Path, tmp_path: Path, trunk: str) -> None:
-    fill, stored = reference_fill(shared), np.load(shared / "data/parity/recognizers/tsm.npz")
-    state = {
-        str(key): reference_value(fill, stored, str(key), size)
-        for key, size in zip(stored["tsm/keys"], stored["tsm/shapes"], strict=True)
+    check_scores(shared, tmp_path, "tsm", TSM(trunk=trunk))
+
+
+@pytest.mark.slow
+def test_a_training_step_has_the_published_losses_and_gradients(shared: Path, tmp_path: Path) -> None:
+    norms = {
+        "all": 352.78,
+        "backbone.trunk.conv1.weight": 208.52,
+        "backbone.trunk.layer4.2.bn3.weight": 0.2119,
+        "head.fc.weight": 35.401,
     }
-    torch.save({"meta": {"epoch": 50}, "state_dict": state}, tmp_path / "tsm.pth")
-    backbone = TSM(trunk=trunk).eval()
-    backbone.load_weights(str(tmp_path / "tsm.pth"))
-    batch, views, *clip = stored["tsm/case0/shape"].tolist()
-    clips = torch.from_numpy(fill.clip("tsm/case0", (batch, views, *clip), 12)).flatten(0, 1)
-    with torch.no_grad():
-        logits = F.linear(backbone(clips).vector, state["cls_head.fc_cls.weight"], state["cls_head.fc_cls.bias"])
-    logits = logits.view(batch, views, -1)
-    scores = {
-        "view_logits": logits,
-        "mean_score": logits.mean(dim=1),
-        "mean_prob": logits.softmax(dim=2).mean(dim=1),
-        "mean_evidence": mean_probabilities(log_alpha(logits.flatten(0, 1))).view_as(logits).mean(dim=1),
-        "vacuity": vacuity(log_alpha(logits.mean(dim=1))),
-    }
-    for name, values in scores.items():
-        np.testing.assert_allclose(values, stored[f"tsm/case0/{name}"], atol=1e-4, rtol=0)
-
-
-def reference_fill(shared: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("fill", shared / "data/parity/fill.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def reference_value(fill: ModuleType, stored: np.lib.npyio.NpzFile, key: str, shape: str) -> Tensor:
-    if f"tsm/bn/{key}" in stored:
-        return torch.from_numpy(stored[f"tsm/bn/{key}"])
-    return torch.as_tensor(fill.tensor(key, tuple(json.loads(str(shape))), 12))
+    check_training_step(shared, tmp_path, TSM(), terms={"loss_cls": 5.69926}, norms=norms)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """TSM (Lin et al., ICCV 2019, arXiv:1811.08383): a 2D network whose residual branches see their neighbours in time."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,8 +10,11 @@ from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.hookspecs import hookimpl
 
+from ._checkpoints import Checkpoint
+from ._hub import timm_url, torchvision_url
+from ._key_maps import resnet_of_mmaction, without_prefix
+from ._published import PublishedBackbone, Translated
 from ._trunks import build, pad_same
-from ._weights import fit_weights, read_weights
 
 #: Class of a residual block -> attribute that starts its residual branch (the first that it has).
 BLOCKS: Mapping[str, tuple[str, ...]] = {
@@ -33,10 +35,10 @@ SHORTCUT = ("use_res_connect", "has_skip", "apply_residual")  #: attributes that
 DEEP_STAGE = 23  #: a network with a stage of so many blocks (ResNet-101, -152) is shifted in every second one
 
 #: Keys that a file of weights may have in surplus (the last two are behind the pooling in timm's MobileNetV3).
-CLASSIFIERS = ("fc.", "classifier.", "head.", "cls_head.", "debias_head.", "conv_head.", "norm_head.")
+CLASSIFIERS = ("fc.", "classifier.", "head.", "conv_head.", "norm_head.")
 
 
-class TSM(Backbone):
+class TSM(PublishedBackbone):
     """Temporal shift around a 2D network of torchvision or timm; the default is the published ResNet-50, 8 segments.
 
     The shift adds no parameter and renames none: `trunk` has the very keys of torchvision's or timm's network without
@@ -80,7 +82,6 @@ class TSM(Backbone):
             module.register_forward_pre_hook(self.shift)
         if tf_same:
             pad_same(self.trunk)
-        self.trunk.to(memory_format=torch.channels_last)
         self.inner = _Kept(self.trunk, maps) if maps is not None else None
         self.dim, self.map_dim = self._channels()
         self.clip = ClipSpec(
@@ -99,22 +100,27 @@ class TSM(Backbone):
         count, frames = clips.shape[0], clips.shape[2]
         self.shift.frames = frames
         images = clips.transpose(1, 2).flatten(0, 1)  # [N * T, 3, H, W]
-        last, maps = self._maps(images.contiguous(memory_format=torch.channels_last))  # [N * T, D or C, h, w]
+        last, maps = self._maps(images.contiguous(memory_format=_layout(self.trunk)))  # [N * T, D or C, h, w]
         pooled = last.mean(dim=(2, 3)).view(count, frames, -1)  # [N, T, D]
         return Features(pooled.mean(dim=1), maps.view(count, frames, *maps.shape[1:]).transpose(1, 2))
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from weights of torchvision or timm, with or without classifier, or of MMAction2's ResNets.
-
-        The file is ``.safetensors``, or a ``.pth`` that holds nothing but tensors and plain values.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        state = {_own_key(key): value for key, value in read_weights(path).items()}
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take a 2D network of torchvision or timm, with or without classifier, or a TSM or TSN of MMAction2."""
+        state = checkpoint.state
+        if checkpoint.family == "mmaction2" and checkpoint.network in ("tsm", "tsn"):
+            body = resnet_of_mmaction(without_prefix(state, "backbone."))
+            return Translated(self.trunk, body, with_head=checkpoint.network == "tsm")
+        if checkpoint.family in ("mmaction2", "pytorchvideo") or any(value.dim() == 5 for value in state.values()):
+            raise self.refuse(checkpoint, "It takes 2D networks, and TSM's. What fits: osarbench weights inspect FILE.")
         if all(key.startswith("features.") for key in self.trunk.state_dict()):  # `network.features` was saved alone
             state = {f"features.{key}" if key[0].isdigit() else key: value for key, value in state.items()}
-        fit_weights(self.trunk, state, leftovers=CLASSIFIERS, source=f"The weights of {path} and {self.trunk_name}")
+        return Translated(self.trunk, state, CLASSIFIERS)
+
+    def hub_url(self, source: str) -> str | None:
+        """Return where the trunk's weights are, if it is that library's."""
+        if source == "timm" and self.trunk_name.startswith("timm:"):
+            return timm_url(self.trunk_name.removeprefix("timm:"))
+        return torchvision_url(self.trunk_name) if source == "torchvision" else None
 
     def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Map frames [N * T, 3, H, W] to the last unpooled maps [N * T, D, h, w] and those to hand out."""
@@ -218,14 +224,11 @@ def _branch(block: nn.Module) -> Iterator[nn.Module]:
         yield from [getattr(block, first) for first in BLOCKS[type(block).__name__] if hasattr(block, first)][:1]
 
 
-def _own_key(key: str) -> str:
-    """Return torchvision's name of an MMAction2 key: ``backbone.layer1.0.conv1.conv.net.weight`` and the like."""
-    if not key.startswith("backbone."):
-        return key
-    key = key.removeprefix("backbone.")
-    key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.conv\.(?:net\.)?", r"\1conv\2.", key)
-    key = re.sub(r"^((?:layer\d+\.\d+\.)?)conv(\d)\.bn\.", r"\1bn\2.", key)
-    return re.sub(r"\.downsample\.(conv|bn)\.", lambda part: f".downsample.{int(part[1] == 'bn')}.", key)
+def _layout(trunk: nn.Module) -> torch.memory_format:
+    """Return the layout of the trunk's convolutions, channels-last where training has laid them out so."""
+    weight = next(parameter for parameter in trunk.parameters() if parameter.dim() == 4)
+    channels_last = weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def _rgb(given: Sequence[float] | None, own: Sequence[float]) -> tuple[float, float, float]:

@@ -1,0 +1,57 @@
+"""Pretrained weights of the libraries' own hubs: their addresses, and one download."""
+
+import re
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import torch
+
+from osarbench.errors import OsarbenchError
+
+
+def download(url: str, folder: Path) -> Path:
+    """Download a file into a folder, unless it is there, and return it; a hash in its name is checked.
+
+    Raises:
+        OsarbenchError: it cannot be had; the message says where to put it by hand.
+    """
+    file = folder / Path(urlparse(url).path).name
+    if file.is_file():
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    named_hash = re.search(r"-([a-f0-9]{8,})\.", file.name)
+    try:
+        torch.hub.download_url_to_file(
+            url, str(file), hash_prefix=named_hash[1] if named_hash else None, progress=sys.stderr.isatty()
+        )
+    except (URLError, OSError, RuntimeError) as error:
+        raise OsarbenchError(
+            f"{url} cannot be downloaded ({error}). Where there is a network, download it, and put it here as {file}; "
+            "or say where it lies with --weights FILE."
+        ) from error
+    return file
+
+
+def torchvision_url(name: str) -> str | None:
+    """Return the address of the first published ImageNet weights of torchvision's network, None if there are none."""
+    from torchvision.models import get_model_weights
+
+    try:
+        return str(get_model_weights(name)["IMAGENET1K_V1"].url)
+    except (KeyError, ValueError):
+        return None
+
+
+def timm_url(name: str) -> str | None:
+    """Return the address of the default weights of timm's network, None if there are none."""
+    import timm
+    from huggingface_hub import hf_hub_url
+
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None or not settings.has_weights:
+        return None
+    if settings.hf_hub_id:
+        return str(hf_hub_url(settings.hf_hub_id, settings.hf_hub_filename or "model.safetensors"))
+    return settings.url if isinstance(settings.url, str) else None
