@@ -10,15 +10,23 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.network import check_clip
+from osarbench_plugins.backbones._pytorchvideo import hub_network
+from osarbench_plugins.backbones._pytorchvideo_hub import HubNetwork
 from osarbench_plugins.backbones._torchvision_video import TorchvisionVideo
+from osarbench_plugins.backbones.c2d import C2D
+from osarbench_plugins.backbones.csn import CSN
 from osarbench_plugins.backbones.frame import Frame
 from osarbench_plugins.backbones.mvit import MViTV1B, MViTV2S
+from osarbench_plugins.backbones.mvit_base import MViTBase16x4
+from osarbench_plugins.backbones.r2plus1d import R2Plus1D
 from osarbench_plugins.backbones.resnet3d50 import ResNet3d50
 from osarbench_plugins.backbones.s3d import S3D
+from osarbench_plugins.backbones.slowonly import SlowOnly
 from osarbench_plugins.backbones.swin3d import Swin3dB, Swin3dS, Swin3dT
 from osarbench_plugins.backbones.tsn import TSN
 from osarbench_plugins.backbones.video_resnet18 import MC318, R3D18, R2Plus1D18
 from osarbench_plugins.backbones.videomae import VideoMAE, sine_positions
+from osarbench_plugins.backbones.x3d import X3DXS
 
 LIBRARY = [
     (R3D18, (4, 64)), (MC318, (4, 64)), (R2Plus1D18, (4, 64)), (S3D, (16, 224)), (Swin3dT, (4, 64)),
@@ -50,6 +58,57 @@ def test_a_classifier_on_our_features_gives_torchvisions_logits(
         vector = features.vector[..., None, None, None] if kind is S3D else features.vector
         torch.testing.assert_close(classifier(vector).flatten(1), theirs(clip(*size)), atol=1e-4, rtol=1e-4)
     assert features.maps.shape[:2] == (1, ours.map_dim)
+
+
+HUB = [(SlowOnly, 4, 64), (C2D, 4, 64), (CSN, 4, 64), (R2Plus1D, 4, 64), (X3DXS, 4, 182), (MViTBase16x4, 4, 64)]
+
+
+@pytest.mark.parametrize(("kind", "frames", "side"), HUB, ids=lambda value: getattr(value, "name", None))
+def test_a_classifier_on_our_features_gives_pytorchvideos_logits(
+    kind: type[HubNetwork], frames: int, side: int, tmp_path: Path
+) -> None:
+    options = {"spatial_size": side, "temporal_size": frames} if kind is MViTBase16x4 else {}
+    theirs = hub_network(kind.family, kind.hub_name, options).eval()
+    for module in theirs.modules():
+        if type(module).__name__ in ("ResNetBasicHead", "ProjectedPool"):
+            if isinstance(module.pool, nn.AvgPool3d):  # a window of the published size, which these clips do not fill
+                module.pool = nn.AdaptiveAvgPool3d(1)
+            module.activation = None  # a softmax
+    ours = kind(options=options).eval()
+    torch.save({"model_state": theirs.state_dict()}, tmp_path / "hub.pyth")
+    ours.load_weights(str(tmp_path / "hub.pyth"))
+    classifier = theirs.get_submodule(kind.classifier.removesuffix("."))
+    with torch.no_grad():
+        features = ours(clip(frames, side))
+        # this classifier takes tokens, and reads the first
+        vector = features.vector[:, None] if kind is MViTBase16x4 else features.vector
+        torch.testing.assert_close(classifier(vector), theirs(clip(frames, side)), atol=1e-4, rtol=1e-4)
+    assert features.maps.shape[:2] == (1, ours.map_dim)
+
+
+def test_other_clips_than_a_hub_networks_positions_are_explained() -> None:
+    with pytest.raises(OsarbenchError, match=r"positions for \(2, 16, 16\) patches .* 256 in all"):
+        MViTBase16x4(options={"spatial_size": 64, "temporal_size": 4})(clip(1, 64))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "source", "file"),
+    [(R3D18(), "torchvision", "r3d_18-b3b3357e.pth"), (X3DXS(), "pytorchvideo", "X3D_XS.pyth"),
+     (TSN(trunk="resnet18"), "torchvision", "resnet18-f37072fd.pth"),
+     (Frame(trunk="timm:resnet18"), "timm", "model.safetensors")], ids=lambda value: getattr(value, "name", None),
+)  # fmt: skip
+def test_weights_of_a_library_that_were_put_there_by_hand_are_taken(
+    backbone: Backbone, source: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(url: str, *arguments: object, **named: object) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
+    with pytest.raises(OsarbenchError, match=f"put it here as .*{file}") as caught:
+        backbone.fetch_weights(source, tmp_path)
+    place = Path(str(caught.value).partition("put it here as ")[2].partition(";")[0])
+    place.write_bytes(b"weights")
+    assert backbone.fetch_weights(source, tmp_path) == place
 
 
 @pytest.mark.parametrize("kind", [Swin3dS, Swin3dB], ids=lambda kind: kind.name)
@@ -178,7 +237,8 @@ def test_a_clip_that_is_too_small_is_known_before_any_video_is_decoded() -> None
 @pytest.mark.parametrize(
     ("kind", "options", "size"),
     [(R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)), (Swin3dT, {}, (4, 64)),
-     (MViTV2S, {}, (4, 64)), (VideoMAE, TINY_VIT, (4, 32)), (TSN, {"trunk": "resnet18"}, (3, 32)),
+     (MViTV2S, {}, (4, 64)), (SlowOnly, {}, (4, 64)), (CSN, {}, (4, 64)), (X3DXS, {}, (4, 64)),
+     (VideoMAE, TINY_VIT, (4, 32)), (TSN, {"trunk": "resnet18"}, (3, 32)),
      (Frame, {"trunk": "resnet18"}, (1, 32)), (ResNet3d50, {"last_stage": "first_block"}, (4, 32))],
     ids=lambda value: getattr(value, "name", None),
 )  # fmt: skip

@@ -34,14 +34,21 @@ def download(url: str, folder: Path) -> Path:
     return file
 
 
-def torchvision_url(name: str) -> str | None:
-    """Return the address of the first published ImageNet weights of torchvision's network, None if there are none."""
+def torchvision_url(name: str, weights: str = "IMAGENET1K_V1") -> str | None:
+    """Return the address of published weights of torchvision's network, None if there are none."""
     from torchvision.models import get_model_weights
 
     try:
-        return str(get_model_weights(name)["IMAGENET1K_V1"].url)
+        return str(get_model_weights(name)[weights].url)
     except (KeyError, ValueError):
         return None
+
+
+def trunk_url(trunk: str, source: str) -> str | None:
+    """Return the address of a library's ImageNet weights of a trunk ("resnet50", "timm:NAME"), None if it has none."""
+    if trunk.startswith("timm:"):
+        return timm_url(trunk.removeprefix("timm:")) if source == "timm" else None
+    return torchvision_url(trunk) if source == "torchvision" else None
 
 
 def timm_url(name: str) -> str | None:

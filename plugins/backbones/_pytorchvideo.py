@@ -4,7 +4,7 @@ Only `pytorchvideo.models` is used. `pytorchvideo.transforms` cannot be imported
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -95,6 +95,24 @@ def slowfast(*, depth: int, width: int, alpha: int, fusion_kernel: int, fusion_n
     for block in blocks:
         block.inplace = False  # else it overwrites its input list, which a second run in the backward pass needs
     return nn.ModuleList(blocks)
+
+
+def hub_network(family: str, name: str, options: Mapping[str, Any]) -> nn.Module:
+    """Return a network of pytorchvideo's hub as it is, untrained, with its head.
+
+    Args:
+        family: module of the hub ("resnet", "x3d" ...).
+        options: keyword arguments of the hub's function.
+
+    Raises:
+        OsarbenchError: pytorchvideo is not installed, or its function does not take the options.
+    """
+    _models(DEPTHS[0])
+    try:
+        network: nn.Module = getattr(import_module(f"pytorchvideo.models.hub.{family}"), name)(False, **options)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise OsarbenchError(f"pytorchvideo's {name} cannot be built with {dict(options)}: {error}.") from error
+    return network
 
 
 def hub_url(family: str, name: str) -> str | None:

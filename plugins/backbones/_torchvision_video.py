@@ -1,6 +1,7 @@
 """Video networks of torchvision without classifier: one adapter, of which every plugin is a few lines."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError
 
+from ._hub import download, torchvision_url
 from ._weights import fit_weights, read_weights
 
 #: The mean and deviation that torchvision's Kinetics networks were trained with, of RGB in [0, 1].
@@ -54,6 +56,15 @@ class TorchvisionVideo(Backbone):
             self.trunk, read_weights(path), leftovers=[f"{self.classifier}."],
             source=f"The weights of {path} and {self.name}",
         )  # fmt: skip
+
+    def fetch_weights(self, source: str, folder: Path) -> Path:
+        """Download torchvision's weights, pre-trained on Kinetics-400, for ``source="torchvision"``.
+
+        Raises:
+            OsarbenchError: another library is asked for, or they cannot be had.
+        """
+        url = torchvision_url(self.name, "KINETICS400_V1") if source == "torchvision" else None
+        return super().fetch_weights(source, folder) if url is None else download(url, folder)
 
     def forward(self, clips: Tensor) -> Features:
         """Map clips [N, 3, T, H, W] to the last maps [N, D, T', H', W'] and their mean over time and space [N, D]."""

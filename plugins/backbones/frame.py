@@ -1,6 +1,7 @@
 """Single frames through an image network: how much of a benchmark is solved without seeing any motion."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch import Tensor
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
+from ._hub import download, trunk_url
 from ._images import ImageTrunk, as_rgb, frames_as_images
 
 
@@ -46,6 +48,17 @@ class Frame(Backbone):
             OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
         """
         self.trunk.load(path)
+
+    def fetch_weights(self, source: str, folder: Path) -> Path:
+        """Download the trunk's ImageNet weights from "torchvision" or "timm".
+
+        Raises:
+            OsarbenchError: the trunk is not of that library, or they cannot be had.
+        """
+        url = trunk_url(self.trunk.name, source)
+        if url is None:
+            return super().fetch_weights(source, folder)
+        return download(url, folder / self.trunk.name.replace(":", "-"))
 
 
 @hookimpl

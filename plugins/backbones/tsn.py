@@ -1,6 +1,7 @@
 """TSN, temporal segment networks (Wang et al., ECCV 2016, arXiv:1608.00859)."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
+from ._hub import download, trunk_url
 from ._images import ImageTrunk, as_rgb, frames_as_images, widen_first_convolution
 
 DIFFERENCES = 5  #: of neighbouring frames in a snippet of "rgbdiff"
@@ -88,6 +90,17 @@ class TSN(Backbone):
             OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
         """
         self.trunk.load(path)
+
+    def fetch_weights(self, source: str, folder: Path) -> Path:
+        """Download the trunk's ImageNet weights from "torchvision" or "timm".
+
+        Raises:
+            OsarbenchError: the trunk is not of that library, or they cannot be had.
+        """
+        url = trunk_url(self.trunk.name, source)
+        if url is None:
+            return super().fetch_weights(source, folder)
+        return download(url, folder / self.trunk.name.replace(":", "-"))
 
     def _differences(self, clips: Tensor) -> Tensor:
         """Return [N * K, 15, H, W]: differences of neighbouring frames, the earliest three channels first."""
