@@ -16,6 +16,7 @@ from osarbench_plugins.backbones._torchvision_video import TorchvisionVideo
 from osarbench_plugins.backbones.c2d import C2D
 from osarbench_plugins.backbones.csn import CSN
 from osarbench_plugins.backbones.frame import Frame
+from osarbench_plugins.backbones.i3d_inception import I3DInception
 from osarbench_plugins.backbones.mvit import MViTV1B, MViTV2S
 from osarbench_plugins.backbones.mvit_base import MViTBase16x4
 from osarbench_plugins.backbones.r2plus1d import R2Plus1D
@@ -154,6 +155,22 @@ def test_a_released_file_loads_with_its_module_prefix_and_without_the_blocks_lef
     assert torch.equal(cut.layer4[0].conv2.weight, whole.layer4[0].conv2.weight)
 
 
+def test_i3d_on_inception_has_the_published_parameters_and_names(tmp_path: Path) -> None:
+    backbone = I3DInception()
+    assert sum(parameter.numel() for parameter in backbone.parameters()) + 400 * 1024 + 400 == 12_697_264
+    state = {**backbone.state_dict(), "logits.conv3d.weight": torch.zeros(400, 1024, 1, 1, 1)}
+    torch.save(state | {"logits.conv3d.bias": torch.zeros(400)}, tmp_path / "rgb_imagenet.pt")
+    other = I3DInception()
+    other.load_weights(str(tmp_path / "rgb_imagenet.pt"))
+    assert torch.equal(other.Mixed_5c.b2b.conv3d.weight, backbone.Mixed_5c.b2b.conv3d.weight)
+
+
+@pytest.mark.parametrize(("frames", "side"), [(8, 32), (9, 33), (17, 40)])
+def test_i3d_on_inception_pads_as_tensorflow_does(frames: int, side: int) -> None:
+    maps = I3DInception().eval()(clip(frames, side)).maps
+    assert maps.shape[2:] == (-(-frames // 8), -(-side // 32), -(-side // 32))
+
+
 @pytest.mark.parametrize("trunk", ["resnet18", "mobilenet_v3_small", "timm:vit_tiny_patch16_224", "timm:convnext_atto"])
 def test_frames_are_averaged_over_any_image_network(trunk: str) -> None:
     options = {"img_size": 32} if "vit" in trunk else None
@@ -236,7 +253,7 @@ def test_a_clip_that_is_too_small_is_known_before_any_video_is_decoded() -> None
 
 @pytest.mark.parametrize(
     ("kind", "options", "size"),
-    [(R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)), (Swin3dT, {}, (4, 64)),
+    [(I3DInception, {}, (8, 32)), (R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)), (Swin3dT, {}, (4, 64)),
      (MViTV2S, {}, (4, 64)), (SlowOnly, {}, (4, 64)), (CSN, {}, (4, 64)), (X3DXS, {}, (4, 64)),
      (VideoMAE, TINY_VIT, (4, 32)), (TSN, {"trunk": "resnet18"}, (3, 32)),
      (Frame, {"trunk": "resnet18"}, (1, 32)), (ResNet3d50, {"last_stage": "first_block"}, (4, 32))],
