@@ -143,6 +143,12 @@ class ChanceInFit(Distance):
         self.means = self.means + torch.from_numpy(np.random.default_rng().normal(size=self.means.shape)).float()
 
 
+class SeedsTheWorld(Distance):
+    def fit(self, outputs: Outputs, labels: Tensor) -> None:
+        torch.manual_seed(0)
+        super().fit(outputs, labels)
+
+
 class AddsUp(Distance):
     def __init__(self) -> None:
         self.means = torch.zeros(())
@@ -430,6 +436,7 @@ BROKEN_METHODS: Mapping[type[Method], str] = {
     HeadAltered: "inputs_stay_as_they_are",
     GlobalChance: "same_scores_each_time",
     ChanceInFit: "same_scores_each_time",
+    SeedsTheWorld: "global_state_stays_as_it_is",
     AddsUp: "fit_twice_is_fit_once",
     ClassLevel: "instances_share_nothing",
     ByRank: "any_company",

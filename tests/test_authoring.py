@@ -16,7 +16,7 @@ from osarbench import cli
 from osarbench.commands.authoring import check, new
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.run import run
-from osarbench.testing import authoring
+from osarbench.testing import authoring, promises
 
 HERE = Path(__file__).parent
 GUIDE = HERE.parent / "docs" / "writing-a-plugin.md"
@@ -175,6 +175,16 @@ def test_the_methods_of_the_guide_become_rows(tmp_path: Path) -> None:
     entries = run(request(tmp_path, tmp_path / "cache", *names, plugin_files=(HERE / "toy.py", *files)))
     assert [entry.method for entry in entries] == names
     assert len(names) >= 2
+
+
+def test_every_promise_of_the_guide_exists() -> None:
+    told = {
+        name
+        for row in re.findall(r"^\| (`\w+`.*?) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert len(told) > 8
+    assert told <= {promise.name for promise in promises("method")}
 
 
 def test_every_command_of_the_guide_exists() -> None:

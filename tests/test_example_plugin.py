@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,11 @@ def test_a_package_that_offers_nothing_here_names_the_nearest(monkeypatch: pytes
         OsarbenchError, match="There is no plugin, plugin file or package 'energie'. Did you mean 'energy'"
     ):
         subjects.find(["energie"])
+
+
+def test_an_installed_plugin_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("sparkling", "no_such_module", "osarbench")
+    monkeypatch.setattr(plugins, "installed", lambda: [entry])
+    with pytest.raises(OsarbenchError, match=r"installed plugin 'sparkling' .* cannot be loaded \(ModuleNotFoundError"):
+        subjects.find([])
+    assert [subject.name for subject in subjects.find(["energy"])] == ["energy"]

@@ -253,8 +253,8 @@ def test_a_clip_that_is_too_small_is_known_before_any_video_is_decoded() -> None
 
 @pytest.mark.parametrize(
     ("kind", "options", "size"),
-    [(I3DInception, {}, (8, 32)), (R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)), (Swin3dT, {}, (4, 64)),
-     (MViTV2S, {}, (4, 64)), (SlowOnly, {}, (4, 64)), (CSN, {}, (4, 64)), (X3DXS, {}, (4, 64)),
+    [(I3DInception, {}, (8, 32)), (R3D18, {}, (4, 64)), (R2Plus1D18, {}, (4, 64)), (S3D, {}, (16, 64)),
+     (Swin3dT, {}, (4, 64)), (MViTV2S, {}, (4, 64)), (SlowOnly, {}, (4, 64)), (CSN, {}, (4, 64)), (X3DXS, {}, (4, 64)),
      (VideoMAE, TINY_VIT, (4, 32)), (TSN, {"trunk": "resnet18"}, (3, 32)),
      (Frame, {"trunk": "resnet18"}, (1, 32)), (ResNet3d50, {"last_stage": "first_block"}, (4, 32))],
     ids=lambda value: getattr(value, "name", None),

@@ -72,8 +72,11 @@ def is_clone(folder: Path) -> bool:
     project = folder / "pyproject.toml"
     if not (folder / "plugins" / "methods").is_dir() or not project.is_file():
         return False
-    name: object = tomllib.loads(project.read_text(encoding="utf-8")).get("project", {}).get("name")
-    return name == "osarbench"
+    try:
+        content = tomllib.loads(project.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError:
+        return False
+    return bool(content.get("project", {}).get("name") == "osarbench")
 
 
 def _built_in(kind: str, name: str, folder: Path) -> tuple[Mapping[Path, str], Sequence[str]]:

@@ -121,5 +121,5 @@ def _training(how: _Training) -> Trained:
 
 def _loss(head: Head) -> float:
     """Return the loss of the last batch in evaluation mode."""
-    with seeded(7), torch.no_grad():
-        return float(objective(head.eval().loss(*batch(STEPS - 1))[1]))
+    with seeded(7):
+        return float(objective(head.eval().loss(*batch(STEPS - 1))[1]).detach())

@@ -6,7 +6,9 @@ another order, one at a time, or twice. What a process can do besides (read file
 """
 
 import copy
+import random
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,6 +72,33 @@ def same_scores_each_time(case: MethodCase) -> None:
         )
     if not same(once, again):
         raise BrokenPromiseError("The same videos get other scores the second time: scoring changes the method.")
+
+
+def global_state_stays_as_it_is(case: MethodCase) -> None:
+    """Fitting and scoring leave the global random generators and torch's settings as they were."""
+    with heads.seeded(21):
+        before = _global_state()
+        method = case.fit(case.world)
+        case.probabilities(method, case.world.test)
+        case.scores(method, case.world.test)
+        after = _global_state()
+    for name, value in after.items():
+        if value != before[name]:
+            raise BrokenPromiseError(
+                f"It changes {name}, on which other plugins and trainings rest. Use a generator of your own."
+            )
+
+
+def _global_state() -> dict[str, object]:
+    return {
+        "torch's random state": torch.get_rng_state().tolist(),
+        "numpy's random state": np.random.get_state()[1].tolist(),  # type: ignore[index]
+        "Python's random state": random.getstate(),
+        "torch's default type": torch.get_default_dtype(),
+        "torch's number of threads": torch.get_num_threads(),
+        "whether torch tracks gradients": torch.is_grad_enabled(),
+        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
+    }
 
 
 def fit_twice_is_fit_once(case: MethodCase) -> None:
@@ -161,6 +190,7 @@ def _expect(case: MethodCase, features: Tensor, expected: Tensor, difference: st
 
 PROMISES = (
     same_scores_each_time,
+    global_state_stays_as_it_is,
     fit_twice_is_fit_once,
     instances_share_nothing,
     any_order,

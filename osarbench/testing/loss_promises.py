@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.method import Head
 from osarbench.testing import heads
 from osarbench.testing import world as worlds
 from osarbench.testing.method_case import MethodCase
@@ -31,12 +32,10 @@ def gradients_reach_every_parameter(case: MethodCase) -> None:
     for step in (0, 1, heads.STEPS // 2, heads.STEPS - 1):
         head.zero_grad()
         with heads.seeded(step):
-            torch.autograd.backward(heads.objective(head.loss(*heads.batch(step))[1]))
-        found = [(name, parameter.grad) for name, parameter in head.named_parameters()]
-        bad = [name for name, gradient in found if gradient is not None and not torch.isfinite(gradient).all()]
-        if bad:
-            raise BrokenPromiseError(f"The gradient of '{bad[0]}' is NaN or infinite at step {step}.")
-        reached |= {name for name, gradient in found if gradient is not None and gradient.any()}
+            terms = [head.loss(*heads.batch(step))[1], _terms_of_clips(head, step)]
+            torch.autograd.backward([heads.objective(each) for each in terms])
+        _refuse_infinite_gradients(head, f"at step {step}")
+        reached |= {name for name, parameter in head.named_parameters() if _any(parameter.grad)}
     missed = [name for name, parameter in head.named_parameters() if parameter.requires_grad and name not in reached]
     if missed:
         raise BrokenPromiseError(
@@ -53,9 +52,7 @@ def half_precision_trains(case: MethodCase) -> None:
     with heads.seeded(1), torch.autocast("cpu", dtype=torch.bfloat16):
         terms = _checked(*head.loss(half, labels, progress), clips=len(labels))
     torch.autograd.backward(heads.objective({name: term.float() for name, term in terms.items()}))
-    for name, parameter in head.named_parameters():
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            raise BrokenPromiseError(f"The gradient of '{name}' is NaN or infinite in half precision.")
+    _refuse_infinite_gradients(head, "in half precision")
 
 
 def odd_batches_have_a_loss(case: MethodCase) -> None:
@@ -76,16 +73,35 @@ def odd_batches_have_a_loss(case: MethodCase) -> None:
 
 def clips_train_the_backbone(case: MethodCase) -> None:
     """clip_loss takes clips through the backbone and sends gradients back to it."""
-    head, backbone = heads.build(case.new()).train(), _Small()
-    clips = torch.randn(10, 3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
-    before, labels = clips.clone(), torch.arange(10) % worlds.CLASSES
+    head, backbone, (clips, labels) = heads.build(case.new()).train(), _Small(), _clips()
     with heads.seeded(1):
-        terms = _checked(*head.clip_loss(backbone, clips, labels, heads.progress(1)), clips=10)
+        terms = _checked(*head.clip_loss(backbone, clips, labels, heads.progress(1)), clips=len(labels))
         torch.autograd.backward(heads.objective(terms))
     if backbone.conv.weight.grad is None or not torch.isfinite(backbone.conv.weight.grad).all():
         raise BrokenPromiseError("No gradient, or none that is finite, reaches the backbone.")
-    if not torch.equal(before, clips):
+    if not torch.equal(clips, _clips()[0]):
         raise BrokenPromiseError("clip_loss alters the clips in place. Clone them first.")
+
+
+def _terms_of_clips(head: Head, step: int) -> Mapping[str, Tensor]:
+    """Return the loss terms of clips, for parameters that only `Head.clip_loss` uses."""
+    return head.clip_loss(_Small(), *_clips(), heads.progress(step))[1]
+
+
+def _clips() -> tuple[Tensor, Tensor]:
+    """Return clips [10, 3, 4, 8, 8] of noise and labels [10]."""
+    clips = torch.randn(10, 3, worlds.FRAMES, 8, 8, generator=torch.Generator().manual_seed(1))
+    return clips, torch.arange(10) % worlds.CLASSES
+
+
+def _refuse_infinite_gradients(head: Head, where: str) -> None:
+    for name, parameter in head.named_parameters():
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            raise BrokenPromiseError(f"The gradient of '{name}' is NaN or infinite {where}.")
+
+
+def _any(gradient: Tensor | None) -> bool:
+    return gradient is not None and bool(gradient.any())
 
 
 class _Small(Backbone):
