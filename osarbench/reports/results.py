@@ -13,7 +13,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.metrics.outcome import Outcome, outcome
 
 TABLES = ("scores.csv", "scores.csv.gz")  # what a run calls its scores table
-_SETTINGS = ("quantile", "threshold_from", "draws", "seed", "contested")
+_SETTINGS = ("quantile", "threshold_from", "threshold_rule", "draws", "seed", "contested", "unknown_parts")
 
 
 class Result(NamedTuple):
@@ -34,7 +34,8 @@ class Result(NamedTuple):
     def outcome(self) -> Outcome:
         """Return the test videos as arrays, with the threshold of `metrics`."""
         settings = self.metrics["settings"]
-        return outcome(self.rows, quantile=settings["quantile"], threshold_from=settings["threshold_from"])
+        learnt = {key: settings[key] for key in ("quantile", "threshold_from", "threshold_rule")}
+        return outcome(self.rows, **learnt)
 
 
 def gather(paths: Sequence[Path]) -> list[Result]:
@@ -150,14 +151,7 @@ def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if protocol.sha256 != stated.get("sha256"):
         return {}
-    sections = protocol.sections
-    return {
-        "quantile": sections.threshold.quantile,
-        "threshold_from": sections.threshold.source,
-        "draws": sections.openness.draws,
-        "seed": sections.openness.seed,
-        "contested": sorted({name for unknown in sections.unknown for name in unknown.contested}),
-    }
+    return metrics.settings_of(protocol)
 
 
 def _tested(result: Result) -> set[tuple[str, ...]]:
