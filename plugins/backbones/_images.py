@@ -2,13 +2,16 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
 
+from ._hub import download, trunk_url
 from ._trunks import build
 from ._weights import fit_weights, read_weights
 
@@ -84,6 +87,31 @@ class ImageTrunk(nn.Module):
             raise OsarbenchError(f"'{self.name}' gives neither maps nor tokens of its images: {error}.") from error
         self.train(was)
         return vector.shape[1], maps.shape[1]
+
+
+class ImageBackbone(Backbone):
+    """A backbone around an image network, `trunk`, whose weights are the library's."""
+
+    trunk: ImageTrunk
+
+    def load_weights(self, path: str) -> None:
+        """Initialise from weights of torchvision or timm, with or without classifier.
+
+        Raises:
+            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
+        """
+        self.trunk.load(path)
+
+    def fetch_weights(self, source: str, folder: Path) -> Path:
+        """Download the trunk's ImageNet weights from "torchvision" or "timm".
+
+        Raises:
+            OsarbenchError: the trunk is not of that library, or they cannot be had.
+        """
+        url = trunk_url(self.trunk.name, source)
+        if url is None:
+            return super().fetch_weights(source, folder)
+        return download(url, folder / self.trunk.name.replace(":", "-"))
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:

@@ -1,7 +1,6 @@
 """Single frames through an image network: how much of a benchmark is solved without seeing any motion."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -9,11 +8,10 @@ from torch import Tensor
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
-from ._hub import download, trunk_url
-from ._images import ImageTrunk, as_rgb, frames_as_images
+from ._images import ImageBackbone, ImageTrunk, as_rgb, frames_as_images
 
 
-class Frame(Backbone):
+class Frame(ImageBackbone):
     """An image network of torchvision or timm on single frames: trained on one random frame, tested on 25 (averaged).
 
     With more than one frame in a clip, their features are averaged.
@@ -40,25 +38,6 @@ class Frame(Backbone):
         count, frames = clips.shape[0], clips.shape[2]
         stacked = maps.view(count, frames, *maps.shape[1:]).transpose(1, 2)  # [N, C, T, h, w]
         return Features(vectors.view(count, frames, -1).mean(dim=1), stacked)
-
-    def load_weights(self, path: str) -> None:
-        """Initialise from weights of torchvision or timm, with or without classifier.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        self.trunk.load(path)
-
-    def fetch_weights(self, source: str, folder: Path) -> Path:
-        """Download the trunk's ImageNet weights from "torchvision" or "timm".
-
-        Raises:
-            OsarbenchError: the trunk is not of that library, or they cannot be had.
-        """
-        url = trunk_url(self.trunk.name, source)
-        if url is None:
-            return super().fetch_weights(source, folder)
-        return download(url, folder / self.trunk.name.replace(":", "-"))
 
 
 @hookimpl

@@ -1,7 +1,6 @@
 """TSN, temporal segment networks (Wang et al., ECCV 2016, arXiv:1608.00859)."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -9,13 +8,12 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
-from ._hub import download, trunk_url
-from ._images import ImageTrunk, as_rgb, frames_as_images, widen_first_convolution
+from ._images import ImageBackbone, ImageTrunk, as_rgb, frames_as_images, widen_first_convolution
 
 DIFFERENCES = 5  #: of neighbouring frames in a snippet of "rgbdiff"
 
 
-class TSN(Backbone):
+class TSN(ImageBackbone):
     """A 2D network on one snippet of each of K segments, averaged; snippets are a frame or its differences to the next.
 
     Classifying each snippet and averaging the scores is, for a linear classifier, the same as averaging features,
@@ -82,25 +80,6 @@ class TSN(Backbone):
         count = clips.shape[0]
         stacked = maps.view(count, -1, *maps.shape[1:]).transpose(1, 2)  # [N, C, K, h, w]
         return Features(vectors.view(count, -1, self.dim).mean(dim=1), stacked)
-
-    def load_weights(self, path: str) -> None:
-        """Initialise from weights of torchvision or timm, with or without classifier, whatever the modality.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        self.trunk.load(path)
-
-    def fetch_weights(self, source: str, folder: Path) -> Path:
-        """Download the trunk's ImageNet weights from "torchvision" or "timm".
-
-        Raises:
-            OsarbenchError: the trunk is not of that library, or they cannot be had.
-        """
-        url = trunk_url(self.trunk.name, source)
-        if url is None:
-            return super().fetch_weights(source, folder)
-        return download(url, folder / self.trunk.name.replace(":", "-"))
 
     def _differences(self, clips: Tensor) -> Tensor:
         """Return [N * K, 15, H, W]: differences of neighbouring frames, the earliest three channels first."""
