@@ -7,7 +7,19 @@ from typing import Any
 import click
 
 from osarbench import __version__
-from osarbench.commands import audits, compare, data, leaderboard, listing, published, report, run, scores, weights
+from osarbench.commands import (
+    audits,
+    authoring,
+    compare,
+    data,
+    leaderboard,
+    listing,
+    published,
+    report,
+    run,
+    scores,
+    weights,
+)
 from osarbench.errors import OsarbenchError, did_you_mean
 
 
@@ -39,6 +51,8 @@ COMMANDS = (
     published.reproduce,
     leaderboard.leaderboard,
     data.data,
+    authoring.check,
+    authoring.new,
     weights.weights,
     audits.overlap,
     audits.audit,

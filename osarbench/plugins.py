@@ -63,7 +63,7 @@ class Plugins(NamedTuple):
 
 
 def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
-    """Import and collect the plugins of the given kinds, with a plugin manager of its own.
+    """Import and collect the plugins of the given kinds; an installed one that fails is put aside.
 
     Args:
         kinds: of "datasets", "backbones", "methods"; data sets alone load without torch.
@@ -72,21 +72,19 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
     Raises:
         OsarbenchError: two plugins share a name, a hook is misspelt, or a class has no name.
     """
-    manager = pluggy.PluginManager("osarbench")
-    manager.add_hookspecs(hookspecs)
-    for name in builtin_modules(kinds):
-        manager.register(importlib.import_module(name), name)
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
     broken: dict[str, Exception] = {}
+    for name in builtin_modules(kinds):
+        _add(found, _offers(importlib.import_module(name), name, kinds))
     for entry in installed():
         title = f"'{entry.name}' of the package '{entry.dist.name if entry.dist else '?'}'"
         try:
-            manager.register(entry.load(), title)
+            _add(found, _offers(entry.load(), title, kinds))
         except Exception as error:  # somebody else's bug must not stop those who do not use it
             broken[title] = error
     for file in files:
-        manager.register(_import_file(file), str(file))
-    _check_hooks(manager)
-    return Plugins(**{kind: _collect(manager, kind) if kind in kinds else {} for kind in KINDS}, broken=broken)
+        _add(found, _offers(_import_file(file), str(file), kinds))
+    return Plugins(**{kind: dict(sorted(classes.items())) for kind, classes in found.items()}, broken=broken)
 
 
 def builtin_modules(kinds: Sequence[str] = KINDS) -> Iterator[str]:
@@ -160,27 +158,52 @@ def _import_file(file: Path) -> ModuleType:
     return module
 
 
-def _check_hooks(manager: pluggy.PluginManager) -> None:
+def _offers(plugin: Any, title: str, kinds: Sequence[str]) -> dict[str, list[type]]:
+    """Return the classes that the hooks of one plugin return, by kind."""
+    manager = pluggy.PluginManager("osarbench")
+    manager.add_hookspecs(hookspecs)
+    manager.register(plugin, title)
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
         raise OsarbenchError(f"A plugin implements a hook that osarbench does not have: {error}") from error
+    offered: dict[str, list[type]] = {}
+    for kind in kinds:
+        hook = getattr(manager.hook, f"osarbench_{kind}")
+        returned = hook()  # pluggy leaves out None
+        if hook.get_hookimpls() and not returned:
+            raise OsarbenchError(
+                f"The hook osarbench_{kind} of {title} returns None; it must return a list of classes."
+            )
+        offered[kind] = [cls for its in returned for cls in (its if isinstance(its, list | tuple) else [its])]
+        for cls in offered[kind]:
+            _check_class(cls, kind)
+    return offered
 
 
-def _collect(manager: pluggy.PluginManager, kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for classes in reversed(getattr(manager.hook, f"osarbench_{kind}")()):
-        for cls in classes if isinstance(classes, list | tuple) else [classes]:
-            if not isinstance(cls, type):
-                raise OsarbenchError(f"The hook osarbench_{kind} returns {cls!r}; it must return a list of classes.")
-            name = getattr(cls, "name", None)
-            label = f"{cls.__module__}.{cls.__qualname__}"
-            if not isinstance(name, str) or not name:
-                raise OsarbenchError(f"The {_SINGULAR[kind]} {label} has no name. Give the class a `name = '...'`.")
-            if name == ALL_POSTHOC:
-                raise OsarbenchError(f"{label} is named '{name}', which stands for all post-hoc methods. Rename it.")
-            if name in found and found[name] is not cls:
-                other = f"{found[name].__module__}.{found[name].__qualname__}"
-                raise OsarbenchError(f"Two plugins offer a {_SINGULAR[kind]} named '{name}': {other} and {label}.")
-            found[name] = cls
-    return dict(sorted(found.items()))
+def _check_class(cls: Any, kind: str) -> None:
+    if not isinstance(cls, type):
+        raise OsarbenchError(f"The hook osarbench_{kind} returns {cls!r}; it must return a list of classes.")
+    name = getattr(cls, "name", None)
+    if not isinstance(name, str) or not name:
+        raise OsarbenchError(f"The {_SINGULAR[kind]} {_label(cls)} has no name. Give the class a `name = '...'`.")
+    if name == ALL_POSTHOC:
+        raise OsarbenchError(f"{_label(cls)} is named '{name}', which stands for all post-hoc methods. Rename it.")
+
+
+def _add(found: Mapping[str, dict[str, Any]], offered: Mapping[str, list[Any]]) -> None:
+    """Add the classes of one plugin, all or, if a name is taken, none."""
+    for kind, classes in offered.items():
+        taken = found[kind] | {}
+        for cls in classes:
+            if taken.setdefault(cls.name, cls) is not cls:
+                raise OsarbenchError(
+                    f"Two plugins offer a {_SINGULAR[kind]} named '{cls.name}': {_label(taken[cls.name])} and "
+                    f"{_label(cls)}."
+                )
+    for kind, classes in offered.items():
+        found[kind].update({cls.name: cls for cls in classes})
+
+
+def _label(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -71,6 +72,28 @@ def test_an_installed_plugin_that_raises_stops_nobody_and_is_named_where_it_is_m
     assert loaded.method("dnn")
     with pytest.raises(OsarbenchError, match=r"installed plugin 'sparkling' .*ModuleNotFoundError"):
         loaded.method("sparkle")
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (METHOD.format(name="dnn", hook="osarbench_methods"), "Two plugins offer a method named 'dnn'"),
+        (METHOD.format(name="fine", hook="osarbench_method"), "a hook that osarbench does not have"),
+        (METHOD.format(name="fine", hook="osarbench_methods").replace("[Other]", "None"), "returns None"),
+        (METHOD.format(name="fine", hook="osarbench_methods").replace("[Other]", "1 / 0"), "division by zero"),
+    ],
+)  # fmt: skip
+def test_whatever_is_wrong_with_an_installed_plugin_is_its_own_affair(
+    source: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "strangers.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "strangers", raising=False)
+    monkeypatch.setattr(plugins, "installed", lambda: [EntryPoint("theirs", "strangers", "osarbench")])
+    loaded = plugins.load(kinds=("methods",))
+    assert loaded.method("dnn").__module__ == "osarbench_plugins.methods.dnn"
+    (error,) = loaded.broken.values()
+    assert complaint in str(error)
 
 
 def test_a_hook_that_returns_no_class_is_an_error(tmp_path: Path) -> None:

@@ -236,10 +236,14 @@ def test_a_method_that_returns_nan_is_named_and_refused(tmp_path: Path, cache: P
 
 def test_a_method_that_raises_is_named_with_the_stage_and_the_others_go_on(tmp_path: Path, cache: Path) -> None:
     failed: list[Failed] = []
-    entries = run(request(tmp_path, cache, "dnn", "toy_raising", "toy_broken", "toy_max_logit"), failed=failed)
+    entries = run(
+        request(tmp_path, cache, "dnn", "toy_unmade", "toy_raising", "toy_broken", "toy_max_logit"), failed=failed
+    )
     assert [entry.method for entry in entries] == ["dnn", "toy_max_logit"]
-    assert [method for method, _ in failed] == ["toy_raising", "toy_broken"]
-    assert failed[0].error.__notes__ == ["osarbench: raised while the method 'toy_raising' scored videos"]
+    assert [method for method, _ in failed] == ["toy_unmade", "toy_raising", "toy_broken"]
+    notes = [failed[place].error.__notes__ for place in (0, 1)]
+    assert notes[0] == ["osarbench: raised while the method 'toy_unmade' was made"]
+    assert notes[1] == ["osarbench: raised while the method 'toy_raising' scored videos"]
 
 
 def test_all_posthoc_stands_for_every_post_hoc_method(tmp_path: Path, cache: Path) -> None:

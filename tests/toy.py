@@ -106,6 +106,18 @@ class Nearest(Method):
         return {"mean_logit": float(outputs.logits.mean())}
 
 
+class Unmade(Method):
+    """A method whose constructor raises."""
+
+    name = "toy_unmade"
+
+    def __init__(self) -> None:
+        raise KeyError("a bug of toy_unmade")
+
+    def uncertainty(self, outputs: Outputs) -> Tensor:
+        return outputs.logits.sum(dim=1)
+
+
 class Raising(Method):
     """A method whose code raises."""
 
@@ -138,4 +150,4 @@ def osarbench_backbones() -> list[type[Backbone]]:
 
 @hookimpl
 def osarbench_methods() -> list[type[Method]]:
-    return [Certain, Nearest, Raising, Broken]
+    return [Certain, Nearest, Unmade, Raising, Broken]

@@ -71,10 +71,16 @@ def ready(bench: Bench, want: Wanted) -> tuple[network.Network, Trained]:
     """
     trained = Trained(want.folder(bench))
     identity = _identity(bench, want)
-    if not stands(bench, trained.network, identity):
-        (_train if bench.request.train else _adopt)(bench, want, trained, identity)
-    built = _network(bench, want)
-    network.load(built, trained.network)
+    try:
+        if not stands(bench, trained.network, identity):
+            (_train if bench.request.train else _adopt)(bench, want, trained, identity)
+        built = _network(bench, want)
+        network.load(built, trained.network)
+    except OsarbenchError:
+        raise
+    except Exception as error:
+        error.add_note(f"osarbench: raised while the head '{want.head.name}' was built or trained")
+        raise
     return built, trained
 
 

@@ -53,7 +53,9 @@ def run(request: Request, *, failed: list[Failed] | None = None) -> list[Entry]:
     for name in request.settings:
         if name not in names:
             raise OsarbenchError(f"--set {name}: this run has no method '{name}'.{did_you_mean(name, names)}")
-    methods = [_method(available, request, name) for name in names]
+    methods = [made for name in names if (made := _made(available, request, name, failed)) is not None]
+    if not methods:
+        return []
     bench = set_up(request, available)
     entries: list[Entry] = []
     for same_head in _by_head(methods):
@@ -145,6 +147,22 @@ def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
         with manifest.replacing(folder / "scores.png") as temporary:
             figures.draw(rows, temporary, title=f"{protocol.name}: {folder.name}")
     return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _made(available: plugins.Plugins, request: Request, name: str, failed: list[Failed] | None) -> Method | None:
+    """Return a method with its settings; None if making it raised and others go on."""
+    try:
+        method = _method(available, request, name)
+        method.head_settings()
+    except OsarbenchError:
+        raise
+    except Exception as error:
+        error.add_note(f"osarbench: raised while the method '{name}' was made")
+        if failed is None:
+            raise
+        failed.append(Failed(name, error))
+        return None
+    return method
 
 
 def _method(available: plugins.Plugins, request: Request, name: str) -> Method:
