@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from test_published_scores import PSL_EIGHT, published
 
 from osarbench import metrics
 from osarbench.errors import OsarbenchError
+from osarbench.published import importing, npz
 from osarbench.statistics import delong, permutation, resample, variance, weighted
 from osarbench.statistics.align import Scores, align
 from osarbench.statistics.holm import holm
@@ -21,6 +21,7 @@ from osarbench.statistics.paired import Comparison, compare, tied_ranks
 from osarbench.statistics.power import detectable
 from osarbench.statistics.student import quantile, two_sided
 
+PSL_EIGHT = [15, 26, 29, 30, 31, 34, 35, 43]
 PSL = {
     "dear": "results/TSM_EDLNoKLAvUCDebias_EDL_HMDB_result",
     "mcd": "results/TSM_DNN_BALD_HMDB_result",
@@ -72,22 +73,11 @@ def as_table(its: Scores, sides: resample.Sides | None = None, *, calibration: i
 
 
 def psl_table(shared: Path, name: str) -> pd.DataFrame:
-    read = published(shared, PSL[name])
-    kept = np.r_[np.ones(len(read["known_label"]), bool), ~np.isin(read["unknown_label"], PSL_EIGHT)]
-    predicted = np.r_[read["known_predicted"], read["unknown_predicted"]]
-    known = len(read["known_label"])
-    rows = pd.DataFrame(
-        {
-            "video": [f"{number:05d}" for number in range(len(kept))],
-            "role": np.where(np.arange(len(kept)) < known, "known", "unknown"),
-            "source": "psl",
-            "label": [f"k{n}" for n in read["known_label"]] + [f"u{n}" for n in read["unknown_label"]],
-            "predicted": [f"k{n}" for n in predicted],
-            "confidence": 0.5,
-            "uncertainty": np.r_[read["known_uncertainty"], read["unknown_uncertainty"]],
-        }
-    )
-    return rows[kept]
+    """A published file against HMDB-51 without the eight classes that PSL leaves out."""
+    rows = importing.to_table(npz.read(shared / f"data/scores/psl/{PSL[name]}.npz"))
+    unknown = rows.index[rows["role"] == "unknown"]
+    classes = sorted(rows.loc[unknown, "label"].unique())
+    return rows.drop(unknown[rows.loc[unknown, "label"].isin([classes[place] for place in PSL_EIGHT])])
 
 
 # --- weighted metrics ---
