@@ -78,7 +78,7 @@ def _built(backbone: "type[Backbone]") -> "Backbone":
     try:
         with torch.device("meta"):
             return backbone()
-    except NotImplementedError:  # a plugin may do what the meta device cannot
+    except RuntimeError:  # a library may do what the meta device cannot
         return backbone()
 
 

@@ -31,7 +31,7 @@ def backbone_facts(kind: type[Backbone], options: Mapping[str, Any] | None = Non
         "dim": backbone.dim,
         "map_dim": backbone.map_dim,
         "clip": f"{spec.segments * spec.frames} x {spec.test_size}²",
-        "sampling": f"{spec.segments} segments" if spec.segments > 1 else f"every {spec.stride}. frame",
+        "sampling": f"{spec.segments} segments" if spec.segments > 1 else f"stride {spec.stride}",
         "views": f"{spec.test_clips} x {spec.test_crops}",
     }
 
