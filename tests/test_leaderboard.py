@@ -19,12 +19,17 @@ SHIPPED = Path(__file__).parents[1] / "leaderboards"
 
 @pytest.fixture
 def boards(tmp_path: Path) -> Path:
-    shutil.copytree(SHIPPED, tmp_path / "leaderboards")
+    """A leaderboard of two methods, as it was rendered."""
+    for file in [*SHIPPED.glob("motion/tsm/dnn-*"), *SHIPPED.glob("motion/tsm/dear-*")]:
+        copy = tmp_path / "leaderboards" / file.relative_to(SHIPPED)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copy)
+    for page, text in leaderboard.render(tmp_path / "leaderboards").items():
+        page.write_text(text)
     return tmp_path / "leaderboards"
 
 
 def test_the_shipped_pages_are_what_their_tables_say() -> None:
-    assert leaderboard.render(SHIPPED)
     assert leaderboard.check(SHIPPED) == []
 
 
@@ -94,7 +99,7 @@ def test_a_row_that_was_rescored_is_not_ranked_with_runs(boards: Path) -> None:
 
 
 def test_numbers_of_papers_stand_on_their_protocols_page_with_citation() -> None:
-    page = leaderboard.render(SHIPPED)[SHIPPED / "ucf101-hmdb51.md"]
+    page = (SHIPPED / "ucf101-hmdb51.md").read_text()
     assert "Cen et al." in page
     assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| psl +\| 94\.052 +\| 86\.549 ", page)
     assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| dear +\| 78\.65 +\| 84\.69 ± 0\.20 ", page)

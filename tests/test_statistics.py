@@ -332,8 +332,14 @@ def test_ranks_share_where_the_best_is_not_significantly_better() -> None:
     assert ranked([0.9, 0.8, 0.7, 0.6], {}) == {"m0": 1, "m1": 2, "m2": 3, "m3": 4}
 
 
-def test_a_method_tied_with_the_best_has_rank_one_whoever_stands_between() -> None:
-    assert ranked([0.9, 0.89, 0.8, 0.7], {("m0", "m2"): 0.06}) == {"m0": 1, "m2": 1, "m1": 3, "m3": 4}
+def test_no_method_ranks_above_one_of_better_value() -> None:
+    assert ranked([0.9, 0.89, 0.8, 0.7], {("m0", "m2"): 0.06}) == {"m0": 1, "m1": 2, "m2": 3, "m3": 4}
+    assert ranked([0.9, 0.89, 0.8, 0.7], {("m0", "m2"): 0.06, ("m1", "m2"): 0.3}) == {
+        "m0": 1,
+        "m1": 2,
+        "m2": 2,
+        "m3": 4,
+    }
 
 
 # --- seeds ---

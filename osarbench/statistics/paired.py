@@ -120,12 +120,12 @@ def compare(
 
 
 def tied_ranks(comparison: Comparison, metric: str = "auroc", *, alpha: float = 0.05) -> dict[str, int]:
-    """Return the rank of every method, best first; methods that the data cannot tell apart share a rank.
+    """Return the rank of every method, best first; neighbours that the data cannot tell apart share a rank.
 
-    Rank 1 have the best method and all that are not significantly worse than it (Holm-adjusted p >= ``alpha``). Then
-    the best of the rest leads the next group, and so on; the rank is 1 + the number of methods in the groups before.
-    Every method is thus tied with the leader of its group. Ties are not transitive: a method whose difference to the
-    best is unsure may share rank 1 while one of a better value, which surely is worse than the best, has rank 2.
+    Rank 1 have the best method and those that follow it in value, up to the first that is significantly worse than it
+    (Holm-adjusted p < ``alpha``). That one leads the next group, whose rank is its place, and so on: every method is
+    tied with the leader of its group, and none ranks above one of better value. Ties are not transitive, so a method of
+    wide interval may be tied with the leader of a better group too; it then has the rank of its value.
 
     Raises:
         OsarbenchError: the comparison does not have this metric.
@@ -134,13 +134,13 @@ def tied_ranks(comparison: Comparison, metric: str = "auroc", *, alpha: float = 
         raise unknown_name("metric in this comparison", metric, comparison.metrics)
     sign = 1 if weighted.find(metric).higher_is_better else -1
     of_pair = {frozenset((pair.first, pair.second)): pair.p_holm for pair in comparison.pairs if pair.metric == metric}
-    rest = sorted(comparison.entries, key=lambda name: -sign * comparison.entries[name][metric].value)
+    ordered = sorted(comparison.entries, key=lambda name: -sign * comparison.entries[name][metric].value)
     ranks: dict[str, int] = {}
-    while rest:
-        leader, rank = rest[0], len(ranks) + 1
-        tied = [name for name in rest if name == leader or of_pair[frozenset((leader, name))] >= alpha]
-        ranks |= dict.fromkeys(tied, rank)
-        rest = [name for name in rest if name not in ranks]
+    leader = ordered[0]
+    for place, name in enumerate(ordered, start=1):
+        if name != leader and of_pair[frozenset((leader, name))] < alpha:
+            leader = name
+        ranks[name] = place if name == leader else ranks[leader]
     return ranks
 
 
