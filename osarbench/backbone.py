@@ -20,6 +20,7 @@ class ClipSpec:
     """
 
     segments: int = 1  #: parts a view is sampled from (8 for TSM and TSN, 1 for 3D networks)
+    test_segments: int | None = None  #: the same at test time, if it is another number (1 for TSN's 25 single snippets)
     frames: int = 16  #: consecutive (strided) frames in each segment
     stride: int = 1  #: distance in frames between two frames of a segment
     sampling: Literal["uniform", "dense"] = "uniform"  #: over the whole video, or inside one `window`
@@ -42,8 +43,13 @@ class ClipSpec:
 
     @property
     def length(self) -> int:
-        """Frames in one view."""
+        """Frames in one view in training, and at test time too unless `test_segments` is set."""
         return self.segments * self.frames
+
+    @property
+    def test_length(self) -> int:
+        """Frames in one view at test time."""
+        return (self.test_segments or self.segments) * self.frames
 
     @property
     def views(self) -> int:

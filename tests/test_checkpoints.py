@@ -102,6 +102,7 @@ def test_a_tpn_without_auxiliary_head_loads_and_one_with_it_trains_on(shared: Pa
     assert one_number(same.fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))
     assert one_number(other.conv.conv.weight) == pytest.approx(constant("neck.aux_head.conv.conv.weight"))
     assert other.fc.weight.std() > 0  # of 101 classes in the file, not 5
+    assert one_number(backbone.auxiliary(101).fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))
     bare = {key: value for key, value in state.items() if "aux_head" not in key}
     backbone.load_weights(write(bare, tmp_path / "without.pth"))
 
@@ -138,6 +139,31 @@ def test_a_key_that_is_amiss_is_named(shared: Path, tmp_path: Path, change: str)
         state[key] = state[key][:1]
     with pytest.raises(OsarbenchError, match=rf"do not fit: 1 {change} \(2\.multipathway_blocks\.1\.res_blocks\."):
         SlowFast().load_weights(write(state, tmp_path / "latest.pth"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cls_head.fc_cls.bias": None}, r"1 missing \(cls_head.fc_cls.bias\)"),
+        ({"cls_head.more.weight": torch.zeros(1)}, r"1 unexpected \(cls_head.more.weight\)"),
+        ({"cls_head.bnn_cls.bnn_layer.weight_mu": torch.zeros(101, 2048)}, r"3 missing \(cls_head.bnn_cls.*bias_mu"),
+    ],
+)
+def test_a_classifier_in_part_or_with_more_is_named(
+    shared: Path, tmp_path: Path, change: dict[str, Tensor | None], message: str
+) -> None:
+    state = {**state_of(shared, "finetune_ucf101_tsm_dnn"), **change}
+    path = write({key: value for key, value in state.items() if value is not None}, tmp_path / "latest.pth")
+    with pytest.raises(OsarbenchError, match=message):
+        TSM().load_weights(path)
+    assert not TSM().examine_weights(path).fits
+
+
+def test_two_keys_for_one_place_are_not_both_taken(shared: Path, tmp_path: Path) -> None:
+    second = {"backbone.layer1.0.conv1.conv.weight": torch.zeros(64, 64, 1, 1)}  # without TSM's ".net"
+    path = write(state_of(shared, "finetune_ucf101_tsm_dnn") | second, tmp_path / "latest.pth")
+    with pytest.raises(OsarbenchError, match=r"1 unexpected \(layer1.0.conv1.conv.weight\)"):
+        TSM().load_weights(path)
 
 
 @pytest.mark.parametrize("name", BACKBONES)

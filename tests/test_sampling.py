@@ -57,6 +57,14 @@ def test_views_of_segments_show_different_frames() -> None:
     assert view_indices(80, spec)[:, 0].tolist() == [7, 2]
 
 
+def test_single_snippets_at_test_time_are_tsns_25() -> None:
+    spec = ClipSpec(segments=3, test_segments=1, frames=6, test_clips=25, test_crops=10)
+    tick = (300 - 6 + 1) / 25  # systems of tsn-pytorch: the middle of each of 25 parts
+    starts = [int(tick / 2 + tick * part) for part in range(25)]
+    assert view_indices(300, spec).tolist() == [list(range(start, start + 6)) for start in starts]
+    assert (spec.length, spec.test_length, spec.views) == (18, 6, 250)
+
+
 def test_a_draw_follows_from_its_generator() -> None:
     spec = ClipSpec(segments=8, frames=1, sampling="uniform")
     first, again = (train_indices(300, spec, np.random.default_rng(5)).tolist() for _ in range(2))

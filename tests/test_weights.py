@@ -1,19 +1,21 @@
 """Files of weights as they come: read without running anything, explained by `osarbench weights`, fetched from hubs."""
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from click.testing import CliRunner, Result
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from osarbench.commands.weights import weights
 from osarbench.errors import OsarbenchError
+from osarbench.pipe.weights import read_file
 from osarbench_plugins.backbones import _hub
-from osarbench_plugins.backbones._weights import read_file, read_weights
 from osarbench_plugins.backbones.i3d import I3D
 from osarbench_plugins.backbones.slowfast import SlowFast
 from osarbench_plugins.backbones.tpn import TPN
@@ -54,7 +56,7 @@ def test_numpy_values_beside_the_weights_are_no_reason_to_refuse(tmp_path: Path,
     torch.save(
         {"meta": meta, "state_dict": {"w": torch.ones(2)}}, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped
     )
-    assert read_weights(tmp_path / "w.pth")["w"].tolist() == [1, 1]
+    assert read_file(tmp_path / "w.pth").state["w"].tolist() == [1, 1]
     assert read_file(tmp_path / "w.pth").facts["epoch"] == 50
 
 
@@ -62,7 +64,7 @@ def test_numpy_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     trap = np.array([Trap(tmp_path / "sprung")], dtype=object)
     torch.save({"meta": trap, "state_dict": {"w": torch.ones(2)}}, tmp_path / "w.pth")
     with pytest.raises(OsarbenchError, match="could run code"):
-        read_weights(tmp_path / "w.pth")
+        read_file(tmp_path / "w.pth")
     assert not (tmp_path / "sprung").exists()
 
 
@@ -90,6 +92,102 @@ def test_convert_writes_safetensors_only_and_needs_tensors(tmp_path: Path) -> No
     torch.save({"epoch": 3}, tmp_path / "net.pth")
     assert "does not end in .safetensors" in str(call("convert", tmp_path / "net.pth", tmp_path / "n.pth").exception)
     assert "holds no named tensors" in str(call("convert", tmp_path / "net.pth", tmp_path / "n.safetensors").exception)
+
+
+def test_convert_takes_the_weights_out_of_a_pickled_network(tmp_path: Path) -> None:
+    torch.save({"net": torch.nn.Linear(2, 3)}, tmp_path / "net.pth")
+    call("convert", tmp_path / "net.pth", tmp_path / "made" / "new.safetensors", "--unpickle")
+    assert sorted(load_file(tmp_path / "made" / "new.safetensors")) == ["bias", "weight"]
+
+
+def test_convert_names_a_package_that_unpickling_needs(tmp_path: Path) -> None:
+    (tmp_path / "net.pth").write_bytes(b"\x80\x02cabsent_package.things\nThing\n.")
+    result = call("convert", tmp_path / "net.pth", tmp_path / "new.safetensors", "--unpickle")
+    assert "holds objects of 'absent_package', which is not installed" in str(result.exception)
+
+
+def not_weights(kind: str, path: Path) -> None:
+    """Write a file that is something else."""
+    if kind == "npz":
+        np.savez(path.with_suffix(".npz"), a=np.ones(3))
+        path.with_suffix(".npz").rename(path)
+    elif kind == "script":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("net/data.pkl", b"")
+            archive.writestr("net/constants.pkl", b"")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind != "absent":
+        path.write_bytes(
+            {
+                "text": b'{"message": "Not Found"}',
+                "cut": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P",
+                "page": b"<html>",
+                "pointer": b"version https://git-lfs.github.com/spec/v1\n",
+                "empty": b"",
+                "zip": b"PK\x03\x04\0",
+            }[kind]
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("npz", "is a ZIP archive, but no checkpoint of torch; it holds a.npy"),
+        ("script", "is a TorchScript program"), ("text", "is text, not weights; it begins '{"),
+        ("cut", "is damaged or cut short"), ("zip", "is damaged or cut short"), ("page", "is a web page"),
+        ("pointer", "Git LFS pointer"), ("empty", "is empty"), ("absent", "There is no file of weights at"),
+        ("folder", "is a folder"),
+    ],
+)  # fmt: skip
+def test_what_is_no_weights_is_named_and_nobody_is_told_to_run_it(tmp_path: Path, kind: str, message: str) -> None:
+    not_weights(kind, tmp_path / "net.pth")
+    with pytest.raises(OsarbenchError) as caught:
+        read_file(tmp_path / "net.pth")
+    assert message in str(caught.value)
+    assert "unpickle" not in str(caught.value)
+    result = call("convert", tmp_path / "net.pth", tmp_path / "new.safetensors")
+    assert str(result.exception) == str(caught.value) or kind == "folder"  # click says that
+
+
+def test_a_safetensors_file_needs_no_conversion(tmp_path: Path) -> None:
+    save_file({"w": torch.ones(2)}, tmp_path / "net.safetensors")
+    result = call("convert", tmp_path / "net.safetensors", tmp_path / "new.safetensors")
+    assert "is a safetensors file already" in str(result.exception)
+
+
+def test_prefixes_of_wrappers_are_taken_off_and_may_not_hide_a_key(tmp_path: Path) -> None:
+    torch.save({"module._orig_mod.w": torch.ones(2), "b": torch.ones(1)}, tmp_path / "net.pth")
+    assert sorted(read_file(tmp_path / "net.pth").state) == ["b", "w"]
+    torch.save({"module.w": torch.ones(2), "w": torch.zeros(2)}, tmp_path / "net.pth")
+    with pytest.raises(OsarbenchError, match="holds w with and without a wrapper's prefix"):
+        read_file(tmp_path / "net.pth")
+
+
+def test_averaged_weights_are_taken_only_where_there_are_no_others(tmp_path: Path) -> None:
+    both = {"state_dict": {"w": torch.ones(1)}, "state_dict_ema": {"w": torch.zeros(1)}}
+    torch.save(both, tmp_path / "net.pth")
+    assert read_file(tmp_path / "net.pth").state["w"].item() == 1
+    assert read_file(tmp_path / "net.pth").format == "torch, weights under 'state_dict', not 'state_dict_ema'"
+    torch.save({"state_dict_ema": both["state_dict_ema"]}, tmp_path / "net.pth")
+    assert read_file(tmp_path / "net.pth").state["w"].item() == 0
+
+
+def test_weights_of_lower_precision_become_the_networks(tmp_path: Path) -> None:
+    given = TSM(trunk="resnet18").trunk.state_dict()
+    state = {key: value.bfloat16() if value.is_floating_point() else value for key, value in given.items()}
+    save_file(state, tmp_path / "net.safetensors")
+    backbone = TSM(trunk="resnet18")
+    backbone.load_weights(str(tmp_path / "net.safetensors"))
+    assert torch.equal(backbone.trunk.conv1.weight, state["conv1.weight"].float())
+
+
+def test_a_resnet_34_is_not_told_to_be_one_of_50_layers(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        shapes = {key: value.shape for key, value in torchvision.models.resnet34().state_dict().items()}
+    torch.save({key: torch.zeros(()).expand(shape) for key, shape in shapes.items()}, tmp_path / "net.pth")
+    lines = [line.split() for line in call("inspect", tmp_path / "net.pth", "--backbone", "tsm").output.splitlines()]
+    assert ["network", "resnet"] in lines
 
 
 def test_inspect_says_what_a_file_is(tmp_path: Path) -> None:
@@ -130,7 +228,7 @@ def test_a_truncated_checkpoint_is_reported_with_its_path(tmp_path: Path, zipped
     torch.save({"state_dict": {"w": torch.ones(5000)}}, path, _use_new_zipfile_serialization=zipped)
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(OsarbenchError, match=r"net\.pth is damaged or cut short"):
-        read_weights(path)
+        read_file(path)
 
 
 @pytest.mark.parametrize(
@@ -160,6 +258,17 @@ def test_without_a_network_it_says_where_to_put_the_file(tmp_path: Path, monkeyp
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     with pytest.raises(OsarbenchError, match=r"no route to host.*put it here as .*/weights/resnet50-0676ba61\.pth"):
         TSM().fetch_weights("torchvision", tmp_path / "weights")
+
+
+def test_two_networks_of_timm_do_not_share_a_file(tmp_path: Path) -> None:
+    files = []
+    for name in ("resnet26.bt_in1k", "resnet50.tv_in1k"):
+        with torch.device("meta"):
+            backbone = TSM(trunk=f"timm:{name}")
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").touch()
+        files.append(backbone.fetch_weights("timm", tmp_path))
+    assert files == [tmp_path / "resnet26.bt_in1k/model.safetensors", tmp_path / "resnet50.tv_in1k/model.safetensors"]
 
 
 def test_a_file_put_there_by_hand_is_taken(tmp_path: Path) -> None:

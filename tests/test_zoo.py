@@ -77,6 +77,8 @@ def test_a_classifier_on_our_features_gives_pytorchvideos_logits(
             module.activation = None  # a softmax
     ours = kind(options=options).eval()
     torch.save({"model_state": theirs.state_dict()}, tmp_path / "hub.pyth")
+    told = ours.examine_weights(str(tmp_path / "hub.pyth")).facts["network"]
+    assert kind.name.startswith(told.partition(",")[0]) or told == "an MViT of pytorchvideo"
     ours.load_weights(str(tmp_path / "hub.pyth"))
     classifier = theirs.get_submodule(kind.classifier.removesuffix("."))
     with torch.no_grad():
@@ -112,6 +114,26 @@ def test_weights_of_a_library_that_were_put_there_by_hand_are_taken(
     assert backbone.fetch_weights(source, tmp_path) == place
 
 
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(R3D18, {}), (X3DXS, {}), (Frame, {"trunk": "resnet18"}), (TSN, {"trunk": "resnet18", "modality": "rgbdiff"}),
+     (ResNet3d50, {"last_stage": "first_block"}), (VideoMAE, TINY_VIT)], ids=lambda value: getattr(value, "name", None),
+)  # fmt: skip
+def test_a_network_trained_here_loads_again_with_its_head(
+    kind: type[Backbone], options: dict[str, object], tmp_path: Path
+) -> None:
+    trained = kind(**options)
+    head = {"fc.weight": torch.randn(5, trained.dim), "fc.bias": torch.randn(5)}
+    torch.save({"backbone": trained.state_dict(), "head": head}, tmp_path / "network.pt")
+    again = kind(**options)
+    again.load_weights(str(tmp_path / "network.pt"))
+    for key, value in trained.state_dict().items():
+        assert torch.equal(again.state_dict()[key], value)
+    saved_head = again.read_head(str(tmp_path / "network.pt"))
+    assert saved_head is not None
+    assert torch.equal(saved_head.tensors["weight"], head["fc.weight"])
+
+
 @pytest.mark.parametrize("kind", [Swin3dS, Swin3dB], ids=lambda kind: kind.name)
 def test_the_larger_video_swins_have_the_sizes_they_state(kind: type[TorchvisionVideo]) -> None:
     with torch.device("meta"):
@@ -143,6 +165,27 @@ def test_resnet3d50_has_the_published_parameters(last_stage: str, parameters: in
     fc = 101 * 2048 + 101
     assert sum(parameter.numel() for parameter in backbone.layer4[0].parameters()) + fc == 10_965_093
     assert backbone.eval()(clip(16, 64)).maps.shape == (1, 2048, 1, 2, 2)
+
+
+def test_resnet3d50_is_torchvisions_bottlenecks_behind_a_pooled_stem(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    ours = ResNet3d50().eval()
+    for module in ours.modules():
+        if isinstance(module, nn.BatchNorm3d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.weight, 0.5, 1.0)
+    blocks = torchvision.models.video.resnet
+    theirs = blocks.VideoResNet(blocks.Bottleneck, [blocks.Conv3DSimple] * 4, [3, 4, 6, 3], nn.Identity).eval()
+    for stage in (1, 2, 3, 4):
+        own = ours.get_submodule(f"layer{stage}").state_dict()
+        values = (value for key, value in own.items())
+        layer = getattr(theirs, f"layer{stage}")
+        layer.load_state_dict(dict(zip(layer.state_dict(), values, strict=True)))
+    with torch.no_grad():
+        maps = ours.maxpool(ours.relu(ours.bn1(ours.conv1(clip(16, 64)))))
+        for stage in (1, 2, 3, 4):
+            maps = getattr(theirs, f"layer{stage}")(maps)
+        torch.testing.assert_close(ours(clip(16, 64)).maps, maps, atol=1e-4, rtol=1e-4)
 
 
 def test_a_released_file_loads_with_its_module_prefix_and_without_the_blocks_left_out(tmp_path: Path) -> None:

@@ -54,20 +54,22 @@ def convert(file: Path, new: Path, unpickle: bool) -> None:
     Checkpoints of old training frameworks may hold objects beside their weights, and are refused for it: to load an
     object is to run code that the file names. --unpickle does so once; the new file holds tensors alone.
     """
-    import torch
     from safetensors.torch import save_file
+
+    from osarbench import manifest
+    from osarbench.pipe import weights as files
 
     if new.suffix != ".safetensors":
         raise OsarbenchError(f"{new} does not end in .safetensors, the only format that this writes.")
-    try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=not unpickle)
-    except Exception as error:
-        advice = "It is damaged." if unpickle else "If you trust it, add --unpickle, which runs the code in it."
-        raise OsarbenchError(f"{file} cannot be read ({str(error).splitlines()[0]}). {advice}") from error
+    if files.kind_of(file) == "safetensors":
+        files.read_file(file)
+        raise OsarbenchError(f"{file} is a safetensors file already: there is nothing to convert.")
+    checkpoint = files.load_checkpoint(file, unpickle=unpickle)
     tensors = {name: value.detach().clone().contiguous() for name, value in _tensors(checkpoint).items()}
     if not tensors:
         raise OsarbenchError(f"{file} holds no named tensors.")
-    save_file(tensors, new)
+    with manifest.replacing(new) as temporary:
+        save_file(tensors, temporary)
     click.echo(f"{new}: {len(tensors)} tensors")
 
 
@@ -90,9 +92,11 @@ def _examined(backbone: "Backbone", file: Path) -> "WeightsReport":
 
 
 def _tensors(checkpoint: Any) -> dict[str, Any]:
-    """Return the named tensors of a checkpoint: of itself, or of the table in it that has most."""
-    from torch import Tensor
+    """Return the named tensors of a checkpoint: of itself, or of the table or network in it that has most."""
+    from torch import Tensor, nn
 
+    if isinstance(checkpoint, nn.Module):
+        return checkpoint.state_dict()
     if not isinstance(checkpoint, Mapping):
         return {}
     own = {str(name): value for name, value in checkpoint.items() if isinstance(value, Tensor)}

@@ -143,12 +143,7 @@ def _adopt(bench: Bench, want: Wanted, trained: Trained, identity: manifest.Iden
     assert bench.weights is not None
     built = _network(bench, want)
     built.backbone.load_weights(str(bench.weights))
-    saved = built.backbone.read_head(str(bench.weights))
-    if saved is None:
-        raise OsarbenchError(
-            f"{bench.weights} has no classifier that '{bench.backbone.name}' could use, so --no-train leaves "
-            "nothing to score with. Train one (without --no-train), or give a file that has one."
-        )
+    saved = network.published_head(built.backbone, str(bench.weights), len(bench.listing.classes))
     network.adopt(built.head, saved, str(bench.weights))
     if bench.fabric.is_global_zero:
         with manifest.making(trained.network, identity, device=str(bench.fabric.device)) as temporary:

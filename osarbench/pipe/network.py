@@ -55,8 +55,8 @@ def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
         OsarbenchError: the clip does not fit, for example because it is too small.
     """
     backbone.eval()
-    sizes = {spec.size, spec.test_size}
-    shapes = [(1, 3, spec.length, size, size) for size in sorted(sizes)]
+    sizes = {(spec.length, spec.size), (spec.test_length, spec.test_size)}
+    shapes = [(1, 3, length, size, size) for length, size in sorted(sizes)]
     try:
         with torch.no_grad():
             spent = copy.deepcopy(backbone).to("meta")
@@ -139,6 +139,22 @@ _ADOPTED = {
 }
 
 
+def published_head(backbone: Backbone, source: str, classes: int) -> SavedHead:
+    """Return the classifier in a file of weights.
+
+    Raises:
+        OsarbenchError: there is none, or it tells apart another number of classes.
+    """
+    saved = backbone.read_head(source)
+    if saved is None:
+        raise OsarbenchError(
+            f"{source} has no classifier that '{backbone.name}' could use, so --no-train leaves nothing to score with. "
+            "Train one (without --no-train), or give a file that has one."
+        )
+    _check_classes(saved, classes, source)
+    return saved
+
+
 def adopt(head: Head, saved: SavedHead, source: str) -> None:
     """Copy a published classifier into a head, instead of training it.
 
@@ -146,11 +162,7 @@ def adopt(head: Head, saved: SavedHead, source: str) -> None:
         OsarbenchError: it is of another kind, or tells apart another number of classes or features.
     """
     head.strip()
-    if saved.classes != head.classes:
-        raise OsarbenchError(
-            f"The classifier in {source} tells {saved.classes} classes apart; the protocol has {head.classes} known "
-            "ones. Choose the protocol it was trained for, or train another one (without --no-train)."
-        )
+    _check_classes(saved, head.classes, source)
     state = {_ADOPTED[saved.kind][name]: tensor for name, tensor in saved.tensors.items()}
     own = head.state_dict()
     named = saved.kind != "rpl" or head.name == "rpl_legacy"  # `rpl` has points too, at other distances
@@ -162,6 +174,14 @@ def adopt(head: Head, saved: SavedHead, source: str) -> None:
             f"'{head.name}' needs {', '.join(sorted(own))}, of {head.dim} features. Choose a method it was made for."
         )
     head.load_state_dict(state)
+
+
+def _check_classes(saved: SavedHead, classes: int, source: str) -> None:
+    if saved.classes != classes:
+        raise OsarbenchError(
+            f"The classifier in {source} tells {saved.classes} classes apart; the protocol has {classes} known ones. "
+            "Choose the protocol it was trained for, or train another one (without --no-train)."
+        )
 
 
 def read_tensors(file: Path) -> Any:

@@ -79,26 +79,26 @@ def train_indices(total: int, spec: "ClipSpec", generator: np.random.Generator) 
 
 
 def view_indices(total: int, spec: "ClipSpec") -> Indices:
-    """Return the frames of the test views at `spec.test_clips` positions in time, int64 [test_clips, spec.length].
+    """Return the frames of the test views at `spec.test_clips` positions in time, int64 [test_clips, spec.test_length].
 
     Dense views lie in evenly spaced windows. A uniform view of one segment lies in the middle of its share of the
     video; of several segments, view v of V takes each segment's frame at (V - v - 1/2) / V of its interval, rounded
     down, so that one view is TSN's middle frames, and two are these shifted both ways.
     """
+    segments = spec.test_segments or spec.segments
     if spec.sampling == "dense":
         found = dense_clips(
-            total, frames=spec.frames, stride=spec.stride, clips=spec.segments, window=spec.window,
-            positions=spec.test_clips,
-        )  # fmt: skip
-        return found.reshape(spec.test_clips, spec.length)
-    if spec.segments == 1:
+            total, frames=spec.frames, stride=spec.stride, clips=segments, window=spec.window, positions=spec.test_clips
+        )
+        return found.reshape(spec.test_clips, spec.test_length)
+    if segments == 1:
         return uniform_clips(total, frames=spec.frames, stride=spec.stride, clips=spec.test_clips)
     phases = (np.arange(spec.test_clips)[::-1] + 0.5) / spec.test_clips  # [V], 0.5 for one view
     span = spec.frames * spec.stride
-    interval = max(0.0, (total - span + 1) / spec.segments)
-    starts = ((np.arange(spec.segments) + phases[:, None]) * interval).astype(np.int64)  # [V, segments]
+    interval = max(0.0, (total - span + 1) / segments)
+    starts = ((np.arange(segments) + phases[:, None]) * interval).astype(np.int64)  # [V, segments]
     found = _within(starts[..., None] + np.arange(spec.frames) * spec.stride, total, "loop")
-    return found.reshape(spec.test_clips, spec.length)
+    return found.reshape(spec.test_clips, spec.test_length)
 
 
 def _random_starts(places: int, clips: int, enough: bool, randomness: Randomness) -> Indices:

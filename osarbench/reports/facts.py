@@ -6,6 +6,9 @@ from typing import Any
 from osarbench.backbone import Backbone
 from osarbench.protocol import Protocol, Unknown
 
+#: What a threshold is learnt from, in words.
+SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
+
 
 def backbone_facts(kind: type[Backbone], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return parameters, multiply-adds of one view, feature sizes and the clip of a backbone with its default settings.
@@ -22,7 +25,7 @@ def backbone_facts(kind: type[Backbone], options: Mapping[str, Any] | None = Non
     backbone = kind(**(options or {}))
     spec = backbone.clip
     backbone = backbone.to("meta").eval()
-    clips = torch.zeros(1, 3, spec.length, spec.test_size, spec.test_size, device="meta")
+    clips = torch.zeros(1, 3, spec.test_length, spec.test_size, spec.test_size, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         backbone(clips)
     return {
@@ -30,7 +33,7 @@ def backbone_facts(kind: type[Backbone], options: Mapping[str, Any] | None = Non
         "macs": counter.get_total_flops() // 2,
         "dim": backbone.dim,
         "map_dim": backbone.map_dim,
-        "clip": f"{spec.segments * spec.frames} x {spec.test_size}²",
+        "clip": f"{spec.test_length} x {spec.test_size}²",
         "sampling": f"{spec.segments} segments" if spec.segments > 1 else f"stride {spec.stride}",
         "views": f"{spec.test_clips} x {spec.test_crops}",
     }
@@ -45,7 +48,7 @@ def protocol_facts(protocol: Protocol) -> Iterator[str]:
     for unknown in sections.unknown:
         yield from _unknown(unknown)
     threshold = sections.threshold
-    yield f"threshold: accepts {threshold.quantile:.0%} of the {_SOURCES[threshold.source]}"
+    yield f"threshold: accepts {threshold.quantile:.0%} of the {SOURCES[threshold.source]}"
     training = sections.training
     rate = f"rate {training.learning_rate:g}, {training.schedule}"
     yield f"training: {training.epochs} epochs, batch {training.batch_size}, {training.optimizer}, {rate}"
@@ -53,9 +56,6 @@ def protocol_facts(protocol: Protocol) -> Iterator[str]:
         yield f"own recipes or weights for: {_names(sections.backbones)}"
     yield f"sha256: {protocol.sha256[:12]}"
     yield from _preamble(protocol)
-
-
-_SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
 
 
 def _unknown(unknown: Unknown) -> Iterator[str]:

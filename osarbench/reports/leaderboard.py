@@ -13,6 +13,7 @@ from osarbench import protocol as protocols
 from osarbench.protocol import Protocol
 from osarbench.protocol_files import protocol_files
 from osarbench.reports import entries, reported
+from osarbench.reports.facts import SOURCES
 from osarbench.reports.text import COLUMNS
 from osarbench.statistics.align import Rule
 from osarbench.statistics.paired import Comparison, compare, tied_ranks
@@ -28,7 +29,6 @@ the entry names, **re-scored** from a scores file that somebody published, **rep
 the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of the {source};
 how far it is from that is how far any thresholded number can be trusted. The README says more, and `metrics.json` of a
 run names every convention."""
-SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
 
 
 class Row(NamedTuple):

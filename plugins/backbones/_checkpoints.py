@@ -12,12 +12,31 @@ import torch
 from torch import Tensor
 
 from osarbench.backbone import SavedHead
+from osarbench.pipe.weights import OWN, WeightsFile, read_file
 
 from ._key_maps import without_prefix
-from ._weights import OWN, WeightsFile, read_file
 
 Family = Literal["mmaction2", "pytorchvideo", "torchvision", "osarbench", "other"]
 TRAINING_ONLY = ("debias_head.", "neck.aux_head.")  #: DEAR's branches, and TPN's auxiliary classifier
+
+
+#: A key, the dimensions of its tensor, and the network that they tell.
+_TELLTALES = (
+    (r"conv1\.weight", 5, "a 3D ResNet of Hara et al."),
+    (r"(?i)conv3d_1a_7x7\.conv3d\.weight", 5, "the I3D on Inception of Carreira and Zisserman"),
+    (r"stem\.0\.weight", 5, "a video ResNet of torchvision"),
+    (r"features\.0\.0\.0\.weight", 5, "the S3D of torchvision"),
+    (r"features\.0\.0\.attn\.relative_position_bias_table", 2, "a Video Swin of torchvision"),
+    (r"conv_proj\.weight", 5, "an MViT of torchvision"),
+    (r"patch_embed\.patch_model\.weight", 5, "an MViT of pytorchvideo"),
+    (r"(encoder\.)?blocks\.0\.attn\.q_bias", 1, "a VideoMAE"),
+)
+#: Keys of the classifiers of DEAR and MMAction2, by kind.
+_HEADS = {
+    "linear": {"fc_cls.weight", "fc_cls.bias"},
+    "bnn": {f"bnn_cls.bnn_layer.{part}" for part in ("weight_mu", "weight_rho", "bias_mu", "bias_rho")},
+    "rpl": {"fc_centers.weight", "loss_cls.radius"},
+}
 
 
 class Checkpoint(NamedTuple):
@@ -25,7 +44,7 @@ class Checkpoint(NamedTuple):
 
     file: WeightsFile
     family: Family
-    network: str  #: "i3d", "slowonly", "slowfast", "tpn", "tsm", "tsn", "resnet", or in words what it looks like
+    network: str  #: "i3d", "slowonly", "slowfast", "tpn", "tsm", "tsn", "resnet", "x3d" ..., or in words what it is
     head: SavedHead | None
 
     @property
@@ -52,8 +71,19 @@ class Checkpoint(NamedTuple):
         return None if layer is None else layer.shape[0]
 
     @property
+    def broken_heads(self) -> tuple[list[str], list[str]]:
+        """Keys that classifiers of MMAction2 lack, and those behind ``cls_head.`` that none of them has."""
+        if self.family != "mmaction2":
+            return [], []
+        given = set(without_prefix(self.state, "cls_head."))
+        lacking = [f"cls_head.{key}" for keys in _HEADS.values() if given & keys for key in sorted(keys - given)]
+        return lacking, [f"cls_head.{key}" for key in sorted(given.difference(*_HEADS.values()))]
+
+    @property
     def depth(self) -> int | None:
         """Layers of its ResNet of bottlenecks, as the network is named, None if there is none."""
+        if not any(re.search(r"\.conv(3|_c)\.", key) for key in self.state):
+            return None
         inner = re.compile(r"(?:layer|blocks\.)(\d+)\.(?:multipathway_blocks\.0\.res_blocks\.|res_blocks\.)?(\d+)\.")
         blocks = {found.groups() for key in self.state if "fast_path" not in key and (found := inner.search(key))}
         return {16: 50, 33: 101, 50: 152}.get(len(blocks))
@@ -63,7 +93,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of weights and say what it is.
 
     Raises:
-        OsarbenchError: it cannot be read, see `_weights.read_file`.
+        OsarbenchError: it cannot be read, see `osarbench.pipe.weights.read_file`.
     """
     file = read_file(path)
     family, network = recognise(file.state)
@@ -76,17 +106,18 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Family, str]:
         return "osarbench", "network"
     if any(key.startswith("backbone.") for key in state):
         return "mmaction2", _mmaction_network(state)
+    if len(_shape(state, "conv1.weight")) == 4 and _shape(state, "layer1.0.conv1.weight"):
+        return "torchvision", "resnet"
+    for pattern, dimensions, network in _TELLTALES:
+        if any(value.dim() == dimensions and re.fullmatch(pattern, key) for key, value in state.items()):
+            return "other", network
     if any(key.startswith("blocks.") and value.dim() == 5 for key, value in state.items()):  # timm has blocks too
         return "pytorchvideo", _pytorchvideo_network(state)
-    stem = _shape(state, "conv1.weight")
-    if len(stem) == 4 and _shape(state, "layer1.0.conv1.weight"):
-        return "torchvision", "resnet"
-    if len(stem) == 5:
-        return "other", "a 3D ResNet of Hara et al."
-    if any(re.match(r"(?i)conv3d_1a_7x7\.", key) for key in state):
-        return "other", "the I3D on Inception of Carreira and Zisserman"
     if any(value.dim() == 4 for value in state.values()) and not any(value.dim() == 5 for value in state.values()):
-        return "other", "a 2D network, perhaps of torchvision or timm: tsm takes it if that is set as its trunk"
+        return (
+            "other",
+            "a 2D network: frame, tsn or tsm may take it, if it is the trunk that is set",
+        )
     return "other", "an unknown network"
 
 
@@ -110,12 +141,18 @@ def _mmaction_network(state: Mapping[str, Tensor]) -> str:
 def _pytorchvideo_network(state: Mapping[str, Tensor]) -> str:
     if any(".multipathway_blocks." in key for key in state):
         return "slowfast"
+    if "blocks.0.conv.conv_t.weight" in state:
+        return "x3d"
+    if "blocks.1.res_blocks.0.branch2.conv_b.conv_t.weight" in state:
+        return "r2plus1d"
+    if _shape(state, "blocks.1.res_blocks.0.branch2.conv_b.weight")[1:2] == (1,):
+        return "csn"
     if any(".res_blocks.0.branch2.conv_b.weight" in key for key in state):
         stem, middle = _shape(state, "blocks.0.conv.weight"), "blocks.{}.res_blocks.0.branch2.conv_a.weight"
         if stem[2:3] == (5,) and _shape(state, middle.format(1))[2:3] == (3,):
             return "i3d"
-        if stem[2:3] == (1,) and _shape(state, middle.format(3))[2:3] == (3,):
-            return "slowonly"
+        if stem[2:3] == (1,):
+            return "slowonly" if _shape(state, middle.format(3))[2:3] == (3,) else "c2d"
     return "an unknown network"
 
 
@@ -135,12 +172,10 @@ def _head(state: Mapping[str, Tensor], family: Family, network: str) -> SavedHea
 
 def _mmaction_head(state: Mapping[str, Tensor]) -> SavedHead | None:
     """Return the classifier of DEAR or MMAction2. TPN's BNN and RPL heads have an unused ``fc_cls`` besides."""
-    bayesian = without_prefix(state, "bnn_cls.bnn_layer.")
-    if bayesian:
-        return SavedHead("bnn", bayesian)
-    if "fc_centers.weight" in state:
-        radius = {"radius": state["loss_cls.radius"]} if "loss_cls.radius" in state else {}
-        return SavedHead("rpl", {"weight": state["fc_centers.weight"], **radius})
+    if set(state) >= _HEADS["bnn"]:
+        return SavedHead("bnn", without_prefix(state, "bnn_cls.bnn_layer."))
+    if set(state) >= _HEADS["rpl"]:
+        return SavedHead("rpl", {"weight": state["fc_centers.weight"], "radius": state["loss_cls.radius"]})
     return _linear(without_prefix(state, "fc_cls."))
 
 

@@ -10,7 +10,6 @@ _FRAMEWORKS = {
     "pytorchvideo": "pytorchvideo",
     "torchvision": "torchvision or timm",
     "osarbench": "osarbench",
-    "other": "unknown",
 }
 _HEADS = {"linear": "linear", "bnn": "Bayesian (BNN)", "rpl": "reciprocal points (RPL)"}
 
@@ -20,7 +19,7 @@ def describe(checkpoint: Checkpoint) -> Mapping[str, str]:
     depth = f", depth {checkpoint.depth}" if checkpoint.depth else ""
     facts = {
         "format": checkpoint.file.format,
-        "framework": _FRAMEWORKS[checkpoint.family],
+        **({"framework": _FRAMEWORKS[checkpoint.family]} if checkpoint.family in _FRAMEWORKS else {}),
         "network": f"{checkpoint.network}{depth}",
         "tensors": f"{len(checkpoint.state)}, {sum(value.numel() for value in checkpoint.state.values()):,} values",
         **_head(checkpoint),

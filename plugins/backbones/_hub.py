@@ -14,13 +14,16 @@ from osarbench.errors import OsarbenchError
 def download(url: str, folder: Path) -> Path:
     """Download a file into a folder, unless it is there, and return it; a hash in its name is checked.
 
+    Hugging Face names all files alike (timm/NAME/resolve/main/model.safetensors): they get a folder of that NAME.
+
     Raises:
         OsarbenchError: it cannot be had; the message says where to put it by hand.
     """
-    file = folder / Path(urlparse(url).path).name
+    path = Path(urlparse(url).path)
+    file = folder / (path.parts[-4] if "/resolve/" in url else "") / path.name
     if file.is_file():
         return file
-    folder.mkdir(parents=True, exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     named_hash = re.search(r"-([a-f0-9]{8,})\.", file.name)
     try:
         torch.hub.download_url_to_file(

@@ -2,18 +2,18 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
 
-from ._hub import download, trunk_url
+from ._checkpoints import Checkpoint
+from ._hub import trunk_url
+from ._key_maps import resnet_of_mmaction, without_prefix
+from ._published import PublishedBackbone, Translated
 from ._trunks import build
-from ._weights import fit_weights, read_weights
 
 #: Keys that a file of weights may have in surplus.
 CLASSIFIERS = ("fc.", "classifier.", "head.", "heads.", "head_drop.")
@@ -51,15 +51,6 @@ class ImageTrunk(nn.Module):
         vector: Tensor = network.pool(found, pool_type=self._pooling)
         return network.fc_norm(vector), patches.transpose(1, 2).reshape(len(found), -1, height, width)
 
-    def load(self, path: str) -> None:
-        """Initialise from weights of torchvision or timm, with or without classifier.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        state = self.adapted(read_weights(path))
-        fit_weights(self.network, state, leftovers=CLASSIFIERS, source=f"The weights of {path} and {self.name}")
-
     def adapted(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return weights of three colours for a first convolution of more inputs: each gets the colours' mean (TSN)."""
         name, convolution = first_convolution(self.network)
@@ -89,29 +80,21 @@ class ImageTrunk(nn.Module):
         return vector.shape[1], maps.shape[1]
 
 
-class ImageBackbone(Backbone):
+class ImageBackbone(PublishedBackbone):
     """A backbone around an image network, `trunk`, whose weights are the library's."""
 
     trunk: ImageTrunk
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from weights of torchvision or timm, with or without classifier.
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take weights of torchvision or timm, with or without classifier, or a TSN of MMAction2."""
+        if checkpoint.family == "mmaction2" and checkpoint.network == "tsn":
+            body = resnet_of_mmaction(without_prefix(checkpoint.state, "backbone."))
+            return Translated(self.trunk.network, self.trunk.adapted(body))
+        return Translated(self.trunk.network, self.trunk.adapted(checkpoint.state), CLASSIFIERS, with_head=False)
 
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        self.trunk.load(path)
-
-    def fetch_weights(self, source: str, folder: Path) -> Path:
-        """Download the trunk's ImageNet weights from "torchvision" or "timm".
-
-        Raises:
-            OsarbenchError: the trunk is not of that library, or they cannot be had.
-        """
-        url = trunk_url(self.trunk.name, source)
-        if url is None:
-            return super().fetch_weights(source, folder)
-        return download(url, folder / self.trunk.name.replace(":", "-"))
+    def hub_url(self, source: str) -> str | None:
+        """Return where the trunk's ImageNet weights are, if it is that library's."""
+        return trunk_url(self.trunk.name, source)
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:

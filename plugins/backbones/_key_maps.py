@@ -4,7 +4,7 @@ The names were read in DEAR's checkpoints (https://github.com/Cogito2012/DEAR, M
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
@@ -37,12 +37,12 @@ def blocks_of_mmaction(state: State, stages: Mapping[int, int], path: str = "") 
     ``path`` stands between block and module: "multipathway_blocks.0." is SlowFast's slow pathway. An unknown key stays
     as it is, to be reported.
     """
-    return {_block_of_mmaction(key, stages, path): value for key, value in state.items()}
+    return _renamed(state, lambda key: _block_of_mmaction(key, stages, path))
 
 
 def neck_of_mmaction(state: State) -> dict[str, Tensor]:
     """Return MMAction2's TPN neck under the names of `_tpn_neck.TPNNeck`."""
-    return {_neck_of_mmaction(key): value for key, value in state.items()}
+    return _renamed(state, _neck_of_mmaction)
 
 
 def lateral_of_mmaction(state: State) -> dict[str, Tensor]:
@@ -57,7 +57,7 @@ def lateral_of_mmaction(state: State) -> dict[str, Tensor]:
 
 def resnet_of_mmaction(state: State) -> dict[str, Tensor]:
     """Return an MMAction2 ResNet, of TSM or TSN, under torchvision's names."""
-    return {_torchvision_key(key): value for key, value in state.items()}
+    return _renamed(state, _torchvision_key)
 
 
 def inflated(state: State, stages: Mapping[int, int], wanted: State) -> dict[str, Tensor]:
@@ -73,6 +73,15 @@ def inflated(state: State, stages: Mapping[int, int], wanted: State) -> dict[str
             length = wanted[name].shape[2]
             value = value.unsqueeze(2).repeat(1, 1, length, 1, 1) / length
         found[name if name in wanted else key] = value
+    return found
+
+
+def _renamed(state: State, rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """Return a state dict under other names; of two keys that would share one, the second stays, to be reported."""
+    found: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name = rename(key)
+        found[key if name in found else name] = value
     return found
 
 

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from osarbench.backbone import Backbone, SavedHead, WeightsReport
 from osarbench.errors import OsarbenchError
+from osarbench.pipe.weights import OWN
 
 from ._checkpoints import TRAINING_ONLY, Checkpoint, read_checkpoint
 from ._describe import describe
 from ._hub import download
 from ._key_maps import without_prefix
-from ._weights import OWN, faults, fit_weights
+from ._weights import Faults, faults, fit_weights
 
 
 class Translated(NamedTuple):
@@ -66,9 +67,7 @@ class PublishedBackbone(Backbone):
             translated = self._translated(checkpoint)
         except OsarbenchError as error:
             return WeightsReport(facts, str(error))
-        return WeightsReport(
-            facts, None, *faults(translated.module.state_dict(), translated.state, translated.leftovers)
-        )
+        return WeightsReport(facts, None, *_faults(translated, checkpoint))
 
     def hub_url(self, source: str) -> str | None:
         """Return the address of a library's pretrained weights for this backbone as it is set, None for none."""
@@ -89,10 +88,9 @@ class PublishedBackbone(Backbone):
 
     def _load(self, checkpoint: Checkpoint) -> None:
         translated = self._translated(checkpoint)
-        fit_weights(
-            translated.module, translated.state, leftovers=translated.leftovers,
-            source=f"The weights of {checkpoint.file.path} and the backbone '{self.name}'",
-        )  # fmt: skip
+        found = _faults(translated, checkpoint)
+        source = f"The weights of {checkpoint.file.path} and the backbone '{self.name}'"
+        fit_weights(translated.module, translated.state, found, source=source)
 
     def _translated(self, checkpoint: Checkpoint) -> Translated:
         if checkpoint.family == "osarbench":
@@ -100,6 +98,13 @@ class PublishedBackbone(Backbone):
         translated = self.translate(checkpoint)
         strays = {key: value for key, value in checkpoint.state.items() if not key.startswith(_parts(checkpoint))}
         return translated._replace(state={**translated.state, **strays})
+
+
+def _faults(translated: Translated, checkpoint: Checkpoint) -> Faults:
+    """Return what keeps a checkpoint from fitting, in the backbone and, if it is used, in the file's classifier."""
+    found = faults(translated.module.state_dict(), translated.state, translated.leftovers)
+    missing, unexpected = checkpoint.broken_heads
+    return found._replace(missing=found.missing + missing, unexpected=found.unexpected + unexpected)
 
 
 def _parts(checkpoint: Checkpoint) -> tuple[str, ...]:

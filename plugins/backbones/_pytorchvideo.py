@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from osarbench.errors import OsarbenchError
 
 DEPTHS = (50, 101, 152)
-Size = tuple[int, int, int]  #: time, height, width
 
 #: Temporal kernels of the first convolutions in the blocks of stages 1 to 4, repeated along a stage.
 I3D_KERNELS = ((3, 1, 1), [(3, 1, 1), (1, 1, 1)], [(3, 1, 1), (1, 1, 1)], [(1, 1, 1), (3, 1, 1)])

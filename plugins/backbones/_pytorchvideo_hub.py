@@ -1,23 +1,22 @@
 """Networks of pytorchvideo's hub without classifier: one base, of which every plugin is a few lines."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.backbone import ClipSpec, Features
 from osarbench.errors import OsarbenchError
 
-from ._hub import download
+from ._checkpoints import Checkpoint
+from ._published import PublishedBackbone, Translated
 from ._pytorchvideo import hub_network, hub_url, run
-from ._weights import fit_weights, read_weights
 
 #: What pytorchvideo's networks were trained with.
 MEAN, STD = (0.45, 0.45, 0.45), (0.225, 0.225, 0.225)
 
 
-class HubNetwork(Backbone):
+class HubNetwork(PublishedBackbone):
     """A classification network of pytorchvideo's hub; its weights keep the hub's names under ``trunk.``.
 
     The hub's weights load with ``--weights FILE`` as they were downloaded, or with ``--weights pytorchvideo``. Space
@@ -41,25 +40,13 @@ class HubNetwork(Backbone):
         self.clip = self.published
         self._without_classifier()
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from the hub's weights, with or without classifier.
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take the hub's weights, with or without classifier."""
+        return Translated(self.trunk, checkpoint.state, (self.classifier,), with_head=False)
 
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        fit_weights(
-            self.trunk, read_weights(path), leftovers=[self.classifier],
-            source=f"The weights of {path} and {self.name}",
-        )  # fmt: skip
-
-    def fetch_weights(self, source: str, folder: Path) -> Path:
-        """Download the hub's weights, pre-trained on Kinetics-400, for ``source="pytorchvideo"``.
-
-        Raises:
-            OsarbenchError: another library is asked for, or they cannot be had.
-        """
-        url = hub_url(self.family, self.hub_name) if source == "pytorchvideo" else None
-        return super().fetch_weights(source, folder) if url is None else download(url, folder)
+    def hub_url(self, source: str) -> str | None:
+        """Return where pytorchvideo's weights are, pre-trained on Kinetics-400."""
+        return hub_url(self.family, self.hub_name) if source == "pytorchvideo" else None
 
     def forward(self, clips: Tensor) -> Features:
         """Map clips [N, 3, T, H, W] to the last maps [N, C, T', H / 32, W / 32] and their mean [N, D]."""

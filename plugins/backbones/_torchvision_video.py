@@ -1,22 +1,22 @@
 """Video networks of torchvision without classifier: one adapter, of which every plugin is a few lines."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.backbone import ClipSpec, Features
 from osarbench.errors import OsarbenchError
 
-from ._hub import download, torchvision_url
-from ._weights import fit_weights, read_weights
+from ._checkpoints import Checkpoint
+from ._hub import torchvision_url
+from ._published import PublishedBackbone, Translated
 
 #: The mean and deviation that torchvision's Kinetics networks were trained with, of RGB in [0, 1].
 KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 
 
-class TorchvisionVideo(Backbone):
+class TorchvisionVideo(PublishedBackbone):
     """A classification network of ``torchvision.models.video``; its weights keep torchvision's names under ``trunk.``.
 
     A subclass names the network and says how it becomes maps and a vector. Weights of torchvision load with
@@ -46,25 +46,13 @@ class TorchvisionVideo(Backbone):
         self.clip = self.published
         self.map_dim = self.dim
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from torchvision's weights, with or without classifier.
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take torchvision's weights, with or without classifier."""
+        return Translated(self.trunk, checkpoint.state, (f"{self.classifier}.",), with_head=False)
 
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        fit_weights(
-            self.trunk, read_weights(path), leftovers=[f"{self.classifier}."],
-            source=f"The weights of {path} and {self.name}",
-        )  # fmt: skip
-
-    def fetch_weights(self, source: str, folder: Path) -> Path:
-        """Download torchvision's weights, pre-trained on Kinetics-400, for ``source="torchvision"``.
-
-        Raises:
-            OsarbenchError: another library is asked for, or they cannot be had.
-        """
-        url = torchvision_url(self.name, "KINETICS400_V1") if source == "torchvision" else None
-        return super().fetch_weights(source, folder) if url is None else download(url, folder)
+    def hub_url(self, source: str) -> str | None:
+        """Return where torchvision's weights are, pre-trained on Kinetics-400."""
+        return torchvision_url(self.name, "KINETICS400_V1") if source == "torchvision" else None
 
     def forward(self, clips: Tensor) -> Features:
         """Map clips [N, 3, T, H, W] to the last maps [N, D, T', H', W'] and their mean over time and space [N, D]."""

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
-from ._weights import fit_weights, read_weights
+from ._checkpoints import Checkpoint
+from ._published import PublishedBackbone, Translated
 
 #: Mixed blocks -> channels of their branches: 1 x 1; 1 x 1 before 3 x 3, 3 x 3; the same again; behind the pooling.
 MIXED = {
@@ -55,7 +56,7 @@ class Mixed(nn.Module):
         return torch.cat([self.b0(maps), self.b1b(self.b1a(maps)), self.b2b(self.b2a(maps)), self.b3b(pooled)], dim=1)
 
 
-class I3DInception(Backbone):
+class I3DInception(PublishedBackbone):
     """I3D on Inception-v1: 64 frames of 224 px in [-1, 1]. Parameters have the names of piergiaj/pytorch-i3d."""
 
     name = "i3d_inception"
@@ -83,13 +84,9 @@ class I3DInception(Backbone):
         pairs = frames.unfold(2, min(PAIR, frames.shape[2]), 1).mean(dim=3)
         return Features(pairs.mean(dim=2), maps)
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from a file of piergiaj/pytorch-i3d (``rgb_imagenet.pt``), with or without classifier.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        fit_weights(self, read_weights(path), leftovers=["logits."], source=f"The weights of {path} and {self.name}")
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take a file of piergiaj/pytorch-i3d (``rgb_imagenet.pt``), with or without classifier."""
+        return Translated(self, checkpoint.state, ("logits.",), with_head=False)
 
 
 def same(maps: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.hookspecs import hookimpl
 
-from ._weights import fit_weights, read_weights
+from ._checkpoints import Checkpoint
+from ._published import PublishedBackbone, Translated
 
 STAGES = {1: (3, 64, 1), 2: (4, 128, 2), 3: (6, 256, 2), 4: (3, 512, 2)}  #: blocks, width, stride in time and space
 
@@ -40,7 +41,7 @@ class Bottleneck(nn.Module):
         return result
 
 
-class ResNet3d50(Backbone):
+class ResNet3d50(PublishedBackbone):
     """3D ResNet-50 (Hara et al., CVPR 2018), 16 frames of 224 px; optionally with one block in its last stage.
 
     Strides act on time too: 16 frames become one. The published network takes 112 px; at 224 px its Kinetics weights
@@ -82,16 +83,11 @@ class ResNet3d50(Backbone):
             maps = self.get_submodule(f"layer{stage}")(maps)
         return Features(maps.mean(dim=(2, 3, 4)), maps)
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from a released file (kenshohara/3D-ResNets-PyTorch), with or without classifier.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
-        """
-        state = read_weights(path)
-        if self.last_stage == "first_block":
-            state = {key: value for key, value in state.items() if not key.startswith(("layer4.1.", "layer4.2."))}
-        fit_weights(self, state, leftovers=["fc."], source=f"The weights of {path} and resnet3d50")
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take a released file (kenshohara/3D-ResNets-PyTorch), with or without classifier."""
+        left_out = ("layer4.1.", "layer4.2.") if self.last_stage == "first_block" else ()
+        state = {key: value for key, value in checkpoint.state.items() if not key.startswith(left_out)}
+        return Translated(self, state, ("fc.",), with_head=False)
 
 
 @hookimpl

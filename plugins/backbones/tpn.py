@@ -44,6 +44,7 @@ class TPN(PublishedBackbone):
         self.dim, self.map_dim = 32 * width, 16 * width
         self.clip = ClipSpec(frames=8, stride=8, test_size=256, test_clips=10, test_crops=3)
         self._branches: list[AuxiliaryHead] = []  # in a list, lest they be trained and saved with the backbone
+        self._given: dict[str, Tensor] = {}  # the auxiliary classifier of the weights that were loaded
 
     def forward(self, clips: Tensor) -> Features:
         """Map clips [N, 3, T, H, W] to res4's maps [N, C, T, H / 16, W / 16] and the pooled neck [N, 2C].
@@ -56,9 +57,10 @@ class TPN(PublishedBackbone):
         return Features(self.neck(lower, upper).mean(dim=(2, 3, 4)), lower)
 
     def auxiliary(self, classes: int) -> nn.Module:
-        """Return the auxiliary classifier on res4; weights loaded later, with its convolution, reach it too."""
+        """Return the auxiliary classifier on res4; weights reach it, whether they were loaded before or are later."""
         branch = AuxiliaryHead(self.map_dim, classes)
         self._branches.append(branch)
+        self._initialise(branch)
         return branch
 
     def load_weights(self, path: str) -> None:
@@ -71,11 +73,9 @@ class TPN(PublishedBackbone):
         """
         checkpoint = read_checkpoint(path)
         self._load(checkpoint)
-        given = without_prefix(checkpoint.state, "neck.aux_head.")
+        self._given = without_prefix(checkpoint.state, "neck.aux_head.")
         for branch in self._branches:
-            own = branch.state_dict()
-            fitting = {key: value for key, value in given.items() if key in own and own[key].shape == value.shape}
-            branch.load_state_dict(fitting, strict=False)
+            self._initialise(branch)
 
     def translate(self, checkpoint: Checkpoint) -> Translated:
         """Take TPN or SlowOnly of MMAction2, or inflate a 2D ResNet of torchvision or timm."""
@@ -99,6 +99,11 @@ class TPN(PublishedBackbone):
     def hub_url(self, source: str) -> str | None:
         """Return where torchvision's ResNet is, which is inflated into the trunk."""
         return torchvision_url(f"resnet{self.depth}") if source == "torchvision" else None
+
+    def _initialise(self, branch: AuxiliaryHead) -> None:
+        own = branch.state_dict()
+        fitting = {key: value for key, value in self._given.items() if key in own and own[key].shape == value.shape}
+        branch.load_state_dict(fitting, strict=False)
 
 
 @hookimpl

@@ -18,8 +18,9 @@ class TSN(ImageBackbone):
 
     Classifying each snippet and averaging the scores is, for a linear classifier, the same as averaging features,
     which is done here. Published recipes train with K = 3 for RGB and 7 for differences and test on 25 snippets of ten
-    crops: 25 positions of K = 1 with ``test_crops = 10`` in a protocol's clips. Optical flow is not offered: it needs
-    images that no video file holds.
+    crops: ``test_segments = 1``, ``test_clips = 25`` and ``test_crops = 10`` in a protocol's clips. Their parameter
+    groups are ``bias_rate = 2.0`` and ``decay_norms_and_biases = false`` in its training. Optical flow is not offered:
+    it needs images that no video file holds.
 
     Args:
         trunk: a classification network of torchvision ("resnet50") or "timm:NAME" of timm.

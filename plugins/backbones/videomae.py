@@ -10,13 +10,14 @@ from osarbench.backbone import Backbone, ClipSpec, Features
 from osarbench.errors import OsarbenchError
 from osarbench.hookspecs import hookimpl
 
-from ._weights import fit_weights, read_weights
+from ._checkpoints import Checkpoint
+from ._published import PublishedBackbone, Translated
 
 #: Parts of pre-training files that only the masked autoencoder needs, and classifiers.
 SURPLUS = ("decoder.", "encoder_to_decoder.", "mask_token", "head.", "norm.")
 
 
-class VideoMAE(Backbone):
+class VideoMAE(PublishedBackbone):
     """ViT with tubes of 2 x 16 x 16 pixels, 16 frames at every fourth one; loads the files that VideoMAE released.
 
     The mean of all tokens is normalised and handed out. Positions are sines and cosines, so every clip size fits.
@@ -77,18 +78,14 @@ class VideoMAE(Backbone):
             tokens = block(tokens)
         return Features(self.fc_norm(tokens.mean(dim=1)), tokens.transpose(1, 2).unflatten(2, patches.shape[2:]))
 
-    def load_weights(self, path: str) -> None:
-        """Initialise from a file of VideoMAE (MCG-NJU/VideoMAE), fine-tuned or pre-trained.
+    def translate(self, checkpoint: Checkpoint) -> Translated:
+        """Take a file of VideoMAE (MCG-NJU/VideoMAE), fine-tuned or pre-trained.
 
         A pre-trained file has no norm behind the mean of tokens: that one stays as it is.
-
-        Raises:
-            OsarbenchError: the file is damaged or not one of weights, or keys or shapes do not fit; they are named.
         """
-        state = {key.removeprefix("encoder."): value for key, value in read_weights(path).items()}
-        state = {key: value for key, value in state.items() if not key.startswith(SURPLUS)}
-        state = {**{f"fc_norm.{key}": value for key, value in self.fc_norm.state_dict().items()}, **state}
-        fit_weights(self, state, leftovers=(), source=f"The weights of {path} and videomae")
+        state = {key.removeprefix("encoder."): value for key, value in checkpoint.state.items()}
+        own = {f"fc_norm.{key}": value for key, value in self.fc_norm.state_dict().items()}
+        return Translated(self, {**own, **state}, SURPLUS, with_head=False)
 
 
 def sine_positions(count: int, dim: int) -> Tensor:
