@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import pluggy
 
 from osarbench import hookspecs
+from osarbench.annotations import annotation, fits, meant, words
 from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
 
 if TYPE_CHECKING:
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 
 KINDS = ("datasets", "backbones", "methods")
 ALL_POSTHOC = "all-posthoc"  #: the name of a group, so no method may have it
-_SINGULAR = {"datasets": "data set", "backbones": "backbone", "methods": "method"}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  #: what can stand in a command, a folder and a table
+_SINGULAR = {"datasets": "data set", "backbones": "backbone", "methods": "method", "heads": "head"}
+_BASES = {"datasets": "dataset.Dataset", "backbones": "backbone.Backbone", "methods": "method.Method"}
 T = TypeVar("T")
 
 
@@ -70,9 +74,10 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
         files: uninstalled plugin files to load as well.
 
     Raises:
-        OsarbenchError: two plugins share a name, a hook is misspelt, or a class has no name.
+        OsarbenchError: two plugins or two heads share a name, a hook is misspelt, a file offers nothing, or a class
+            is no plugin or has no name.
     """
-    found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in (*KINDS, "heads")}
     broken: dict[str, Exception] = {}
     for name in builtin_modules(kinds):
         _add(found, _offers(importlib.import_module(name), name, kinds))
@@ -83,8 +88,10 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
         except Exception as error:  # somebody else's bug must not stop those who do not use it
             broken[title] = error
     for file in files:
-        _add(found, _offers(_import_file(file), str(file), kinds))
-    return Plugins(**{kind: dict(sorted(classes.items())) for kind, classes in found.items()}, broken=broken)
+        loaded = {source(cls) for classes in found.values() for cls in classes.values()}
+        if file.resolve() not in loaded:  # as a built-in, an installed one, or the same file named twice
+            _add(found, _offers(_import_file(file), str(file), kinds))
+    return Plugins(**{kind: dict(sorted(found[kind].items())) for kind in KINDS}, broken=broken)
 
 
 def builtin_modules(kinds: Sequence[str] = KINDS) -> Iterator[str]:
@@ -107,6 +114,12 @@ def installed() -> list[EntryPoint]:
     return sorted(entry_points(group="osarbench"), key=lambda entry: (entry.name, entry.value))
 
 
+def source(plugin: type) -> Path | None:
+    """Return the file that a plugin class is written in."""
+    file = getattr(sys.modules.get(plugin.__module__), "__file__", None)
+    return None if file is None else Path(file).resolve()
+
+
 def code_files(plugin: type) -> list[Path]:
     """Return the source files a plugin class is made of: its module and what that imports from its own package."""
     found: dict[str, Path] = {}
@@ -125,15 +138,25 @@ def code_files(plugin: type) -> list[Path]:
     return [found[name] for name in sorted(found)]
 
 
-def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> None:
-    """Raise an `OsarbenchError` for a setting that the plugin's constructor does not take, with the nearest one."""
+def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings of a plugin's constructor, each as its annotation reads it (`osarbench.annotations.meant`).
+
+    Raises:
+        OsarbenchError: the constructor does not take a setting (the nearest one is named), or not one of this type.
+    """
     taken = [p.name for p in inspect.signature(plugin).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    for key in settings:
+    who, fitting = f"the {kind} '{getattr(plugin, 'name', plugin.__name__)}'", dict(settings)
+    for key, value in settings.items():
         if key not in taken:
             raise OsarbenchError(
-                f"{where}: the {kind} '{getattr(plugin, 'name', plugin.__name__)}' has no setting '{key}'."
-                f"{did_you_mean(key, taken)} It has: {', '.join(taken) or 'none'}."
+                f"{where}: {who} has no setting '{key}'.{did_you_mean(key, taken)} "
+                f"It has: {', '.join(taken) or 'none'}."
             )
+        wanted = annotation(plugin, key)
+        fitting[key] = meant(value, wanted)
+        if not fits(fitting[key], wanted):
+            raise OsarbenchError(f"{where}: the setting '{key}' of {who} is {words(wanted)}, not {value!r}.")
+    return fitting
 
 
 def _same_package(name: str, plugin_module: str) -> bool:
@@ -145,7 +168,9 @@ def _import_file(file: Path) -> ModuleType:
     if not file.is_file():
         raise OsarbenchError(f"There is no plugin file {file}.")
     name = f"osarbench_plugin_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
+    while getattr(sys.modules.get(name), "__file__", None) not in (None, str(file.resolve())):
+        name += "_"  # two files of one name in two folders are two plugins
+    spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
         raise OsarbenchError(f"{file} is not a Python file; a plugin file ends in .py.")
     module = importlib.util.module_from_spec(spec)
@@ -162,15 +187,19 @@ def _offers(plugin: Any, title: str, kinds: Sequence[str]) -> dict[str, list[typ
     """Return the classes that the hooks of one plugin return, by kind."""
     manager = pluggy.PluginManager("osarbench")
     manager.add_hookspecs(hookspecs)
-    manager.register(plugin, title)
     try:
-        manager.check_pending()
+        manager.register(plugin, title)
     except pluggy.PluginValidationError as error:
-        raise OsarbenchError(f"A plugin implements a hook that osarbench does not have: {error}") from error
+        raise OsarbenchError(f"A hook of {title} wants arguments, and hooks are given none: {error}") from error
+    _check_hooks(plugin, [caller.name for caller in manager.get_hookcallers(plugin) or ()], title)
     offered: dict[str, list[type]] = {}
     for kind in kinds:
         hook = getattr(manager.hook, f"osarbench_{kind}")
-        returned = hook()  # pluggy leaves out None
+        try:
+            returned = hook()  # pluggy leaves out None
+        except Exception as error:
+            error.add_note(f"osarbench: raised by the hook osarbench_{kind} of {title}")
+            raise
         if hook.get_hookimpls() and not returned:
             raise OsarbenchError(
                 f"The hook osarbench_{kind} of {title} returns None; it must return a list of classes."
@@ -178,15 +207,36 @@ def _offers(plugin: Any, title: str, kinds: Sequence[str]) -> dict[str, list[typ
         offered[kind] = [cls for its in returned for cls in (its if isinstance(its, list | tuple) else [its])]
         for cls in offered[kind]:
             _check_class(cls, kind)
+    heads: list[Any] = [getattr(cls, "head", None) for cls in offered.get("methods", ())]
+    offered["heads"] = [head for head in heads if isinstance(getattr(head, "name", None), str)]
     return offered
+
+
+def _check_hooks(plugin: Any, hooks: Sequence[str], title: str) -> None:
+    known = [f"osarbench_{kind}" for kind in KINDS]
+    for name in hooks:
+        if name not in known:
+            raise OsarbenchError(
+                f"{title} implements '{name}', a hook that osarbench does not have.{did_you_mean(name, known)} "
+                f"There are: {', '.join(known)}."
+            )
+    if not hooks:
+        bare = next((name for name in known if hasattr(plugin, name)), None)
+        hint = f"Put @hookimpl (from osarbench) before {bare}." if bare else f"There are: {', '.join(known)}."
+        raise OsarbenchError(f"{title} offers nothing: it implements no hook. {hint}")
 
 
 def _check_class(cls: Any, kind: str) -> None:
     if not isinstance(cls, type):
         raise OsarbenchError(f"The hook osarbench_{kind} returns {cls!r}; it must return a list of classes.")
+    module, base = _BASES[kind].split(".")
+    if not issubclass(cls, getattr(importlib.import_module(f"osarbench.{module}"), base)):
+        raise OsarbenchError(f"The hook osarbench_{kind} returns {_label(cls)}, which is no osarbench.{base}.")
     name = getattr(cls, "name", None)
     if not isinstance(name, str) or not name:
         raise OsarbenchError(f"The {_SINGULAR[kind]} {_label(cls)} has no name. Give the class a `name = '...'`.")
+    if NAME.fullmatch(name) is None:
+        raise OsarbenchError(f"{_label(cls)} is named '{name}'; a name has letters, digits, _ and - alone. Rename it.")
     if name == ALL_POSTHOC:
         raise OsarbenchError(f"{_label(cls)} is named '{name}', which stands for all post-hoc methods. Rename it.")
 
@@ -199,7 +249,7 @@ def _add(found: Mapping[str, dict[str, Any]], offered: Mapping[str, list[Any]]) 
             if taken.setdefault(cls.name, cls) is not cls:
                 raise OsarbenchError(
                     f"Two plugins offer a {_SINGULAR[kind]} named '{cls.name}': {_label(taken[cls.name])} and "
-                    f"{_label(cls)}."
+                    f"{_label(cls)}. Rename one."
                 )
     for kind, classes in offered.items():
         found[kind].update({cls.name: cls for cls in classes})

@@ -143,7 +143,7 @@ def test_a_plugin_file_that_raises_is_named(tmp_path: Path) -> None:
 
 def test_a_plugin_file_without_hook_is_explained(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("")
-    with pytest.raises(OsarbenchError, match=r"empty\.py offers no method"):
+    with pytest.raises(OsarbenchError, match=r"empty\.py offers nothing: it implements no hook"):
         invoke(check, str(tmp_path / "empty.py"))
 
 
@@ -193,3 +193,16 @@ def test_every_command_of_the_guide_exists() -> None:
     used = [line.split()[1] for line in lines if line.startswith("osarbench ")]
     assert set(used) <= set(commands)
     assert {"new", "check", "run", "leaderboard"} <= set(used)
+
+
+def test_a_file_named_without_its_ending_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authoring.write("method", "my_own", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OsarbenchError, match=r"no plugin or package 'my_own', but a file my_own\.py"):
+        invoke(check, "my_own")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OsarbenchError, match="file cannot be written to .* Choose another folder"):
+        authoring.write("method", "my_own", tmp_path / "file")

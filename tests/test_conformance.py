@@ -1,15 +1,18 @@
 """The conformance kit itself: sound plugins keep every promise, and each broken one is caught by the right one."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import toy
 from broken_backbones import BROKEN_BACKBONES, BROKEN_DATASETS, Listed, Sound
 from broken_plugins import BROKEN_HEADS, BROKEN_METHODS, Distance, Energy, HalfPrecision, Plain, with_head
+from torch import Tensor
 
 import osarbench.testing
-from osarbench import Backbone, Dataset, Head, Method, Outputs
+from osarbench import Backbone, Dataset, Head, LinearHead, Method, Outputs
 from osarbench.errors import OsarbenchError
 from osarbench.testing import NotTried, Promise, Verdict, check_backbone, check_dataset, check_method, promises
 
@@ -174,3 +177,40 @@ def test_the_kit_leaves_the_global_generator_as_it_was() -> None:
 
 def test_public_names_are_sorted_and_there() -> None:
     assert osarbench.testing.__all__ == sorted(osarbench.testing.__all__)
+
+
+class NoPair(LinearHead):
+    name = "no_pair"
+
+    def loss(self, features: Any, labels: Any, progress: Any) -> Any:
+        return super().loss(features, labels, progress)[1]
+
+
+class Namesake(LinearHead):
+    def forward(self, vector: Tensor) -> Tensor:
+        return 2 * super().forward(vector)
+
+
+class Unmade(Energy):
+    def __init__(self, *, size: int = 1) -> None:
+        raise ValueError("no")
+
+
+class Leaving(Energy):
+    def uncertainty(self, outputs: Outputs) -> Tensor:
+        sys.exit(3)
+
+
+@pytest.mark.parametrize(
+    ("method", "promise", "message"),
+    [
+        (with_head(NoPair), "loss_is_scalar_terms", "The loss returns dict, not two things"),
+        (with_head(Namesake), "named", "has the name 'linear' of the head that it is made from"),
+        (Unmade, "default_construction", "ValueError: no"),
+        (Leaving, "inputs_stay_as_they_are", "SystemExit: 3"),
+    ],
+)
+def test_a_basic_fault_is_told_in_words(method: type[Method], promise: str, message: str) -> None:
+    (broken,) = [verdict for verdict in check_method(method) if verdict.outcome == "failed"]
+    assert broken.promise == promise
+    assert message in broken.message

@@ -25,7 +25,7 @@ LAYERS = [
     {"protocol", "plugins"},
     {"hookspecs"},
     {"method"},
-    {"backbone", "dataset", "protocol_files"},
+    {"annotations", "backbone", "dataset", "protocol_files"},
     {"errors"},
 ]
 

@@ -132,3 +132,73 @@ def test_the_code_of_a_plugin_includes_its_helpers() -> None:
     files = plugins.code_files(plugins.load().method("dear"))
     assert {"dear.py", "_evidential.py", "_debias.py"} <= {file.name for file in files}
     assert Path(inspect.getfile(plugins)) not in files
+
+
+SOUND = METHOD.format(name="fine", hook="osarbench_methods")
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        (SOUND.replace('"fine"', '"../fine"'), "named '../fine'; a name has letters, digits, _ and - alone"),
+        (SOUND.replace("(Method)", ""), "returns .*Other, which is no osarbench.Method"),
+        (SOUND.replace("@hookimpl", ""), "it implements no hook. Put @hookimpl .* before osarbench_methods"),
+        (SOUND.replace("methods()", "methods(folder)"), "wants arguments, and hooks are given none"),
+        (SOUND.replace("osarbench_methods", "osarbench_method"), "Did you mean 'osarbench_methods'"),
+        (
+            SOUND.replace("class Other", "class H(LinearHead):\n    name = 'linear'\nclass Other").replace(
+                "def unc", "head = H\n    def unc"
+            ).replace("import ", "import LinearHead, "),
+            "offer a head named 'linear': osarbench.method.LinearHead and .*H. Rename one",
+        ),
+    ],
+)  # fmt: skip
+def test_a_plugin_file_that_is_none_says_what_to_mend(source: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(source)
+    with pytest.raises(OsarbenchError, match=complaint):
+        plugins.load(("methods",), [tmp_path / "wrong.py"])
+
+
+def test_a_hook_that_raises_is_named_with_its_file(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text(SOUND.replace("[Other]", "1 / 0"))
+    with pytest.raises(ZeroDivisionError) as raised:
+        plugins.load(("methods",), [tmp_path / "wrong.py"])
+    assert raised.value.__notes__ == [f"osarbench: raised by the hook osarbench_methods of {tmp_path / 'wrong.py'}"]
+
+
+def test_a_file_named_twice_or_built_in_is_loaded_once() -> None:
+    built_in = plugins.builtin_folder() / "methods" / "edl.py"
+    loaded = plugins.load(files=[TOY, TOY.parent / "." / "toy.py", built_in])
+    assert loaded.method("edl").__module__ == "osarbench_plugins.methods.edl"
+    assert plugins.source(loaded.method("toy_nearest")) == TOY
+
+
+def test_two_files_of_one_name_are_two_plugins_with_code_of_their_own(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "same.py" for folder in ("a", "b")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(METHOD.format(name=f"of_{file.parent.name}", hook="osarbench_methods"))
+    loaded = plugins.load(("methods",), files)
+    assert [plugins.code_files(loaded.method(name)) for name in ("of_a", "of_b")] == [[file] for file in files]
+
+
+@pytest.mark.parametrize(
+    ("method", "setting", "value", "complaint"),
+    [
+        ("vim", "components", "abc", "'vim' is a whole number or none, not 'abc'"),
+        ("vim", "components", 2.5, "a whole number or none, not 2.5"),
+        ("knn", "neighbours", True, "a whole number, not True"),
+        ("energy", "temperature", "1/2", "a number, not '1/2'"),
+        ("dear", "evidence", "softmax", "'exp' or 'relu' or 'softplus', not 'softmax'"),
+        ("dear", "euc", 1, "true or false, not 1"),
+    ],
+)
+def test_a_setting_of_a_wrong_type_is_refused(method: str, setting: str, value: object, complaint: str) -> None:
+    with pytest.raises(OsarbenchError, match=complaint):
+        plugins.check_settings("method", plugins.load(("methods",)).method(method), {setting: value}, "--set")
+
+
+def test_the_word_none_is_none_where_no_text_is_wanted() -> None:
+    edl = plugins.load(("methods",)).method("edl")
+    found = plugins.check_settings("method", edl, {"clamp": "none", "kl": "none", "dropout": 0}, "--set")
+    assert found == {"clamp": None, "kl": "none", "dropout": 0}

@@ -177,3 +177,24 @@ def test_very_sure_videos_do_not_tie(name: str) -> None:
     given = Outputs(torch.zeros(20, 1, DIM), logits, world().head)
     scores = fitted(name).uncertainty(given)
     assert (scores.diff() < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        ("vim", "components", 0), ("knn", "neighbours", 0), ("react", "clip", 101), ("ash_p", "prune", -20),
+        ("vra", "low", 95), ("mds", "shrinkage", 2), ("energy", "temperature", -1), ("gen", "classes", 0),
+        ("openmax", "tail", 1), ("kde", "bandwidth", 0), ("nac", "bins", 0), ("gmm_diag", "prior", -1),
+    ],
+)  # fmt: skip
+def test_a_setting_without_sense_is_refused(name: str, setting: str, value: float) -> None:
+    with pytest.raises(OsarbenchError, match=f"{name}: {setting} is .*, {value} is not"):
+        SCORES[name](**{setting: value})
+
+
+def test_a_network_that_died_still_has_neuron_states() -> None:
+    head = LinearHead(8, 8, 3).eval()
+    dead = Outputs(torch.zeros(6, 1, 8), torch.zeros(6, 1, 3), head)
+    method = SCORES["nac"]()
+    method.fit(dead, torch.arange(6) % 3)
+    assert torch.isfinite(method.uncertainty(dead)).all()

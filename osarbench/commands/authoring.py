@@ -24,7 +24,7 @@ COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
 @click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
 @click.option("-v", "--verbose", is_flag=True, help="Every promise, not only those that are broken or not tried.")
 def check(plugins: Sequence[str], kind: str | None, data: Path | None, verbose: bool) -> None:
-    """Try the promises of plugins: by name, by file, by package, or of all that are installed.
+    """Test plugins against the promises of their kind: by name, file or package, or all that are installed.
 
     A method is tried on made-up features of known and unknown videos, a backbone on small clips, a data set on its own
     lists and files. Exits with 1 if a promise is broken.

@@ -34,7 +34,8 @@ def write(kind: str, name: str, folder: Path, *, package: bool = False) -> Writt
         package: an installable package with an entry point.
 
     Raises:
-        OsarbenchError: the name is no name or taken, or a file is there already; nothing is written then.
+        OsarbenchError: the name is no name or taken, or a file is there already, and nothing is written; or the folder
+            cannot be written to.
     """
     check_name(kind, name)
     if package:
@@ -46,9 +47,12 @@ def write(kind: str, name: str, folder: Path, *, package: bool = False) -> Writt
     for file in files:
         if file.exists():
             raise OsarbenchError(f"{file} is there already. Nothing was written; choose another name or folder.")
-    for file, text in files.items():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+    try:
+        for file, text in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OsarbenchError(f"{folder} cannot be written to ({error}). Choose another folder.") from error
     return Written(list(files), steps)
 
 

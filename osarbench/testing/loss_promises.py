@@ -1,6 +1,7 @@
 """What a method promises of its head's loss: terms, gradients, precision, odd batches, clips."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ def loss_is_scalar_terms(case: MethodCase) -> str:
     features, labels, progress = heads.batch(0)
     before = [part.clone() for part in (*features, labels)]
     with heads.seeded(1):
-        terms = _checked(*head.loss(features, labels, progress), clips=len(labels))
+        terms = _checked(head.loss(features, labels, progress), clips=len(labels))
     if not all(torch.equal(old, new) for old, new in zip(before, (*features, labels), strict=True)):
         raise BrokenPromiseError("The loss alters features or labels in place. Clone them first.")
     return ", ".join(f"{name} {float(term.detach()):.3g}" for name, term in terms.items())
@@ -50,7 +51,7 @@ def half_precision_trains(case: MethodCase) -> None:
     features, labels, progress = heads.batch(0)
     half = Features(*(part.bfloat16() for part in features))
     with heads.seeded(1), torch.autocast("cpu", dtype=torch.bfloat16):
-        terms = _checked(*head.loss(half, labels, progress), clips=len(labels))
+        terms = _checked(head.loss(half, labels, progress), clips=len(labels))
     torch.autograd.backward(heads.objective({name: term.float() for name, term in terms.items()}))
     _refuse_infinite_gradients(head, "in half precision")
 
@@ -62,7 +63,7 @@ def odd_batches_have_a_loss(case: MethodCase) -> None:
         vectors = torch.stack([case.world.train[20 * label + place, 0] for place, label in enumerate(chosen)])
         features, labels = worlds.clips_features(vectors), torch.tensor(chosen)
         with heads.seeded(1):
-            terms = _checked(*head.loss(features, labels, heads.progress(0)), clips=len(labels))
+            terms = _checked(head.loss(features, labels, heads.progress(0)), clips=len(labels))
         torch.autograd.backward(heads.objective(terms))
         for name, parameter in head.named_parameters():
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
@@ -75,7 +76,7 @@ def clips_train_the_backbone(case: MethodCase) -> None:
     """clip_loss takes clips through the backbone and sends gradients back to it."""
     head, backbone, (clips, labels) = heads.build(case.new()).train(), _Small(), _clips()
     with heads.seeded(1):
-        terms = _checked(*head.clip_loss(backbone, clips, labels, heads.progress(1)), clips=len(labels))
+        terms = _checked(head.clip_loss(backbone, clips, labels, heads.progress(1)), clips=len(labels))
         torch.autograd.backward(heads.objective(terms))
     if backbone.conv.weight.grad is None or not torch.isfinite(backbone.conv.weight.grad).all():
         raise BrokenPromiseError("No gradient, or none that is finite, reaches the backbone.")
@@ -122,8 +123,12 @@ class _Small(Backbone):
         return Features(self.widen(maps.mean(dim=(2, 3, 4))).relu(), maps)
 
 
-def _checked(logits: Tensor, terms: Mapping[str, Tensor], *, clips: int) -> Mapping[str, Tensor]:
+def _checked(found: Any, *, clips: int) -> Mapping[str, Tensor]:
     """Return the terms, if logits and terms are what `Head.loss` returns."""
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise BrokenPromiseError(f"The loss returns {type(found).__name__}, not two things: logits, and terms by name.")
+    logits: Tensor = found[0]
+    terms: Mapping[str, Tensor] = found[1]
     if tuple(logits.shape) != (clips, worlds.CLASSES):
         raise BrokenPromiseError(
             f"The loss returns logits {tuple(logits.shape)}, not [N, K] = ({clips}, {worlds.CLASSES})."

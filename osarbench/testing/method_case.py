@@ -62,9 +62,10 @@ class MethodCase:
                 f"The uncertainty of {len(features)} videos is {shape}, not [N] = ({len(features)},)."
             )
         bad = int((~torch.isfinite(found)).sum())
-        if bad:
-            raise BrokenPromiseError(f"The uncertainty of {bad} of {len(found)} videos is NaN or infinite.")
-        return found.double()
+        if bad or found.is_complex():
+            what = f"of {bad} of {len(found)} videos is NaN or infinite" if bad else "is made of complex numbers"
+            raise BrokenPromiseError(f"The uncertainty {what}.")
+        return found.detach().double()
 
     def probabilities(self, method: Method, features: Tensor) -> Tensor:
         """Return the known-class probabilities [N, K] of features [N, V, D], in float64, checked as a run checks them.
@@ -87,7 +88,7 @@ class MethodCase:
             raise BrokenPromiseError(
                 f"The probabilities of a video sum to {float(sums[(sums - 1).abs().argmax()]):.4g}."
             )
-        return found.double()
+        return found.detach().double()
 
     @cached_property
     def world(self) -> World:

@@ -106,7 +106,7 @@ def excuses(plugin: Any) -> Mapping[str, str]:
     return found
 
 
-def lacks_a_library(error: Exception) -> bool:
+def lacks_a_library(error: BaseException) -> bool:
     """Say whether a plugin explains, by an `OsarbenchError`, that something it is built of is not installed."""
     return isinstance(error, OsarbenchError) and isinstance(error.__cause__, ImportError)
 
@@ -124,10 +124,10 @@ def _try(promise: Promise, case: Any) -> Verdict:
         return Verdict(promise.name, "skipped", str(reason))
     except BrokenPromiseError as error:
         return Verdict(promise.name, "failed", str(error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if lacks_a_library(error):
             return Verdict(promise.name, "skipped", str(error))
-        return Verdict(promise.name, "failed", f"It raised {type(error).__name__}: {error}{_place(error)}")
+        return Verdict(promise.name, "failed", f"It raised {type(error).__name__}: {error}{place(error)}")
 
 
 def _excuse(verdict: Verdict, excused: Mapping[str, str]) -> Verdict:
@@ -139,9 +139,10 @@ def _excuse(verdict: Verdict, excused: Mapping[str, str]) -> Verdict:
     return Verdict(verdict.promise, "failed", f"It is kept, and excused ({reason}). {DROP}")
 
 
-def _place(error: Exception) -> str:
-    """Return the innermost line of the plugin's own code, which is any but the kit's and the libraries'."""
-    kit = Path(__file__).parent
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).parent != kit and "site-packages" not in frame.filename]
-    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+def place(error: BaseException) -> str:
+    """Return the innermost line of the plugin's own code, which is any but osarbench's and the libraries'."""
+    package = Path(__file__).parents[1]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    files = [(Path(frame.filename), frame.lineno) for frame in frames]
+    own = [(file, line) for file, line in files if package not in file.parents and "site-packages" not in file.parts]
+    return f" ({own[-1][0].name}, line {own[-1][1]})" if own else ""

@@ -1,7 +1,6 @@
 """What a method promises of its scores: their form, their direction, and what they say of known classes."""
 
 import inspect
-import re
 
 import torch
 
@@ -11,13 +10,18 @@ from osarbench.testing import world as worlds
 from osarbench.testing.method_case import MethodCase, auroc
 from osarbench.testing.promise import BrokenPromiseError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 LEAST_AUROC = 0.6  #: of unknown against known; the plainest right scores reach 0.65 to 1
 
 
 def named(case: MethodCase) -> None:
-    """It has a name that can stand in a command, a folder and a table."""
+    """It has a name that can stand in a command, a folder and a table, and its head one that no other head has."""
     check_name(case.cls)
+    head = case.cls.head
+    if any(getattr(base, "name", None) == head.name for base in head.__mro__[1:]):
+        raise BrokenPromiseError(
+            f"The head {head.__name__} has the name '{head.name}' of the head that it is made from, and with it its "
+            "folder. Give it a name of its own."
+        )
     if case.name == plugins.ALL_POSTHOC:
         raise BrokenPromiseError(f"The name '{case.name}' stands for all post-hoc methods. Rename it.")
 
@@ -25,6 +29,7 @@ def named(case: MethodCase) -> None:
 def default_construction(case: MethodCase) -> None:
     """It can be made without arguments; settings are keyword arguments with defaults, so that --set reaches them."""
     check_constructor(case.cls)
+    case.new()
 
 
 def signatures(case: MethodCase) -> None:
@@ -119,7 +124,7 @@ def check_name(cls: type) -> None:
     name = getattr(cls, "name", None)
     if not isinstance(name, str) or not name:
         raise BrokenPromiseError(f"The class {cls.__name__} has no name. Give it a `name = '...'`.")
-    if NAME.fullmatch(name) is None:
+    if plugins.NAME.fullmatch(name) is None:
         raise BrokenPromiseError(f"The name '{name}' has other characters than letters, digits, _ and -.")
 
 

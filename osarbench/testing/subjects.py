@@ -11,7 +11,7 @@ from osarbench.catalogue import catalogue
 from osarbench.errors import OsarbenchError, unknown_name
 from osarbench.places import Places
 from osarbench.testing import kit
-from osarbench.testing.promise import Verdict
+from osarbench.testing.promise import Verdict, place
 
 KINDS = {"method": "methods", "backbone": "backbones", "dataset": "datasets"}
 
@@ -56,7 +56,9 @@ def load(files: Sequence[Path], kinds: Sequence[str] = plugins.KINDS) -> plugins
         raise
     except Exception as error:
         where = " ".join(getattr(error, "__notes__", []))
-        raise OsarbenchError(f"A plugin cannot be loaded ({type(error).__name__}: {error}). {where}") from error
+        raise OsarbenchError(
+            f"A plugin cannot be loaded ({type(error).__name__}: {error}){place(error)}. {where}"
+        ) from error
 
 
 def verdicts(subject: Subject, places: Places) -> list[Verdict]:
@@ -75,10 +77,10 @@ def _asked(
     text: str, every: Sequence[Subject], loaded: plugins.Plugins, kinds: Sequence[str], *, is_file: bool
 ) -> list[Subject]:
     if is_file:
-        module = plugins_module(Path(text))
-        found = [subject for subject in every if subject.cls.__module__ == module]
+        file = Path(text).resolve()
+        found = [subject for subject in every if plugins.source(subject.cls) == file]
         if not found:
-            raise OsarbenchError(f"{text} offers no {' or '.join(kinds)}: it implements no hook osarbench_{{kind}}s.")
+            raise OsarbenchError(f"{text} offers no {' or '.join(kinds)}: its hooks return none.")
         return found
     named = [subject for subject in every if subject.name == text]
     if named:
@@ -90,6 +92,8 @@ def _asked(
     offered = {cls for entry in entries for cls in _offered(entry, kinds)}
     if entries:
         return [subject for subject in every if subject.cls in offered]
+    if Path(f"{text}.py").is_file():
+        raise OsarbenchError(f"There is no plugin or package '{text}', but a file {text}.py. Name it with its ending.")
     packages = {entry.dist.name for entry in plugins.installed() if entry.dist}
     raise unknown_name("plugin, plugin file or package", text, [*(subject.name for subject in every), *packages])
 
@@ -99,11 +103,6 @@ def _may_be(kind: str, asked: Sequence[str]) -> bool:
     listed = catalogue()
     places = [{item.kind for item in listed if text in (item.name, item.origin)} for text in asked]
     return not places or any(not found or KINDS[kind] in found for found in places)
-
-
-def plugins_module(file: Path) -> str:
-    """Return the import name that `plugins.load` gives a plugin file."""
-    return f"osarbench_plugin_{file.stem}"
 
 
 def _offered(entry: EntryPoint, kinds: Sequence[str]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from osarbench.method import Method, Outputs
 
 from ._openmax import Tail, eucos, fit_tail, revise
 from ._posthoc import PostHoc, class_means, in_blocks
+from ._settings import within
 
 
 class Openmax(PostHoc):
@@ -30,7 +31,7 @@ class Openmax(PostHoc):
     tails: Tail
 
     def __init__(self, *, tail: int = 20) -> None:
-        self.tail = tail
+        self.tail = within(tail, f"{self.name}: tail", least=2)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the mean feature of each class, and the tail of its distances.

@@ -15,6 +15,7 @@ from osarbench.method import Head, Method, Outputs
 
 from ._linear import Linear, linear
 from ._posthoc import FeatureScore, energy, percentile
+from ._settings import within
 
 
 class Shaped(FeatureScore):
@@ -40,7 +41,7 @@ class React(Shaped):
     threshold: float
 
     def __init__(self, *, clip: float = 90.0) -> None:
-        self.clip = clip
+        self.clip = within(clip, f"{self.name}: clip", most=100)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Find the percentile of the training features."""
@@ -63,7 +64,8 @@ class Vra(Shaped):
     ceiling: float
 
     def __init__(self, *, low: float = 10.0, high: float = 90.0) -> None:
-        self.low, self.high = low, high
+        self.high = within(high, f"{self.name}: high", most=100)
+        self.low = within(low, f"{self.name}: low", most=high)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Find the percentiles of the training features."""
@@ -85,7 +87,7 @@ class AshP(Shaped):
     name = "ash_p"
 
     def __init__(self, *, prune: float = 60.0) -> None:
-        self.prune = prune
+        self.prune = within(prune, f"{self.name}: prune", most=100)
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the pruned features [B, D]."""
@@ -102,7 +104,7 @@ class AshB(Shaped):
     name = "ash_b"
 
     def __init__(self, *, prune: float = 65.0) -> None:
-        self.prune = prune
+        self.prune = within(prune, f"{self.name}: prune", most=100)
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the binary features [B, D]; those that are not positive stay zero."""
@@ -121,7 +123,7 @@ class AshS(Shaped):
     name = "ash_s"
 
     def __init__(self, *, prune: float = 90.0) -> None:
-        self.prune = prune
+        self.prune = within(prune, f"{self.name}: prune", most=100)
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the pruned and scaled features [B, D]."""
@@ -139,7 +141,7 @@ class Scale(Shaped):
     name = "scale"
 
     def __init__(self, *, prune: float = 85.0) -> None:
-        self.prune = prune
+        self.prune = within(prune, f"{self.name}: prune", most=100)
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the scaled features [B, D]."""
@@ -157,7 +159,7 @@ class Lts(FeatureScore):
     name = "lts"
 
     def __init__(self, *, top: float = 5.0) -> None:
-        self.top = top
+        self.top = within(top, f"{self.name}: top", most=100)
 
     def score(self, features: Tensor, logits: Tensor, head: Head) -> Tensor:
         """Return the energy [B] of the scaled logits."""
@@ -176,7 +178,7 @@ class Dice(FeatureScore):
     sparse: Linear
 
     def __init__(self, *, prune: float = 70.0) -> None:
-        self.prune = prune
+        self.prune = within(prune, f"{self.name}: prune", most=100)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn which products of weight and mean training feature are large, over all classes together."""
@@ -204,7 +206,7 @@ class DiceReact(Dice):
 
     def __init__(self, *, prune: float = 70.0, clip: float = 90.0) -> None:
         super().__init__(prune=prune)
-        self.clip = clip
+        self.clip = within(clip, f"{self.name}: clip", most=100)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn where to clip, and which weights contribute to the logits of clipped features."""

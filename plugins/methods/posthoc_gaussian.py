@@ -12,6 +12,7 @@ from osarbench.hookspecs import hookimpl
 from osarbench.method import Head, Method, Outputs
 
 from ._posthoc import FeatureScore, centred, class_means, unit
+from ._settings import within
 from ._whitening import Whitening, whitening
 
 
@@ -30,7 +31,7 @@ class GaussianScore(FeatureScore):
     """
 
     def __init__(self, *, shrinkage: float | None = None) -> None:
-        self.shrinkage = shrinkage
+        self.shrinkage = None if shrinkage is None else within(shrinkage, f"{self.name}: shrinkage", most=1)
 
     def prepare(self, features: Tensor) -> Tensor:
         """Return the features [N, D] that the Gaussians are of; as they are by default."""
@@ -196,7 +197,7 @@ class GmmDiagonal(FeatureScore):
     log_scales: Tensor  # [K]
 
     def __init__(self, *, prior: float = 10.0) -> None:
-        self.prior = prior
+        self.prior = within(prior, f"{self.name}: prior")
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn mean, variances and frequency of each class."""

@@ -13,6 +13,7 @@ from osarbench.method import Head, Method, Outputs
 
 from ._linear import linear
 from ._posthoc import FeatureScore, class_means, in_blocks, length, unit
+from ._settings import positive, within
 
 TINY = torch.finfo(torch.float64).tiny
 
@@ -93,7 +94,9 @@ class Nac(FeatureScore):
     slope: float
 
     def __init__(self, *, steepness: float | None = None, bins: int = 50, full: int = 50) -> None:
-        self.steepness, self.bins, self.full = steepness, bins, full
+        self.steepness = None if steepness is None else positive(steepness, f"{self.name}: steepness")
+        self.bins = within(bins, f"{self.name}: bins", least=1)
+        self.full = within(full, f"{self.name}: full", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Count the training videos in every bin of every neuron."""
@@ -128,7 +131,7 @@ class Nac(FeatureScore):
         def size(features: Tensor, logits: Tensor) -> Tensor:
             return self._products(features.double(), logits.double(), outputs.head).abs().mean(dim=1)
 
-        return 10 / max(float(in_blocks(size, outputs.features, outputs.logits).mean()), TINY)
+        return 10 / max(float(in_blocks(size, outputs.features, outputs.logits).mean()), 10 * TINY)  # finite
 
 
 class MaxCosine(FeatureScore):

@@ -8,6 +8,7 @@ from osarbench.hookspecs import hookimpl
 from osarbench.method import Method, Outputs
 
 from ._posthoc import LogitScore, energy, log_remaining
+from ._settings import positive, within
 
 
 class Msp(LogitScore):
@@ -40,7 +41,7 @@ class Energy(LogitScore):
     name = "energy"
 
     def __init__(self, *, temperature: float = 1.0) -> None:
-        self.temperature = temperature
+        self.temperature = positive(temperature, f"{self.name}: temperature")
 
     def score(self, logits: Tensor) -> Tensor:
         """Return ``-T log sum exp(logits / T)`` [N]."""
@@ -80,7 +81,8 @@ class Gen(LogitScore):
     name = "gen"
 
     def __init__(self, *, gamma: float = 0.1, classes: int = 100) -> None:
-        self.gamma, self.classes = gamma, classes
+        self.gamma = positive(gamma, f"{self.name}: gamma")
+        self.classes = within(classes, f"{self.name}: classes", least=1)
 
     def score(self, logits: Tensor) -> Tensor:
         """Return the sum of ``(p (1 - p)) ** gamma`` over the likeliest classes [N]."""
@@ -133,7 +135,7 @@ class OdinTemperature(LogitScore):
     name = "odin_temperature"
 
     def __init__(self, *, temperature: float = 1000.0) -> None:
-        self.temperature = temperature
+        self.temperature = positive(temperature, f"{self.name}: temperature")
 
     def score(self, logits: Tensor) -> Tensor:
         """Return the logarithm of one minus the largest probability [N]."""

@@ -10,6 +10,7 @@ from osarbench.hookspecs import hookimpl
 from osarbench.method import Method, Outputs
 
 from ._posthoc import PostHoc, energy, in_blocks, length, no_more_than_a_class, unit
+from ._settings import positive, within
 
 
 class Knn(PostHoc):
@@ -29,7 +30,7 @@ class Knn(PostHoc):
     nearest: int
 
     def __init__(self, *, neighbours: int = 50) -> None:
-        self.neighbours = neighbours
+        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep the training features."""
@@ -79,7 +80,7 @@ class NnGuide(PostHoc):
     bank: Tensor  # [N, D]
 
     def __init__(self, *, neighbours: int = 10) -> None:
-        self.neighbours = neighbours
+        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep the directions of the training features, each times the log-sum-exp of its logits."""
@@ -108,7 +109,7 @@ class Relation(PostHoc):
     softmax: Tensor  # [N, K]
 
     def __init__(self, *, power: float = 1.0, cutoff: float = 0.03) -> None:
-        self.power, self.cutoff = power, cutoff
+        self.power, self.cutoff = positive(power, f"{self.name}: power"), cutoff
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep directions and predictions of the training videos."""

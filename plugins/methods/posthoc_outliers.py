@@ -9,15 +9,13 @@ from abc import abstractmethod
 from typing import Any
 
 import torch
-from sklearn.decomposition import PCA
-from sklearn.ensemble import IsolationForest
-from sklearn.neighbors import LocalOutlierFactor
 from torch import Tensor
 
 from osarbench.hookspecs import hookimpl
 from osarbench.method import Method, Outputs
 
 from ._posthoc import PostHoc, in_blocks, no_more_than_a_class
+from ._settings import positive, within
 
 
 class OutlierScore(PostHoc):
@@ -31,10 +29,12 @@ class OutlierScore(PostHoc):
     principal: Tensor  # [D, d]
 
     def __init__(self, *, components: int = 64) -> None:
-        self.components = components
+        self.components = within(components, f"{self.name}: components", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal coordinates, and then the detector."""
+        from sklearn.decomposition import PCA  # scikit-learn takes as long to import as torch
+
         features = outputs.features
         kept = max(1, min(self.components, features.shape[1] - 1, len(features) - 1))
         found = PCA(kept, svd_solver="randomized", random_state=0).fit(features.numpy())
@@ -74,10 +74,12 @@ class Lof(OutlierScore):
 
     def __init__(self, *, components: int = 64, neighbours: int = 20) -> None:
         super().__init__(components=components)
-        self.neighbours = neighbours
+        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Keep the training videos and their densities."""
+        from sklearn.neighbors import LocalOutlierFactor
+
         neighbours = min(no_more_than_a_class(self.neighbours, labels), len(coordinates) - 1)
         self.detector = LocalOutlierFactor(n_neighbors=neighbours, algorithm="brute", novelty=True)
         self.detector.fit(coordinates.numpy())
@@ -103,10 +105,12 @@ class Iforest(OutlierScore):
 
     def __init__(self, *, components: int = 64, trees: int = 100, seed: int = 0) -> None:
         super().__init__(components=components)
-        self.trees, self.seed = trees, seed
+        self.trees, self.seed = within(trees, f"{self.name}: trees", least=1), seed
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Grow the forest."""
+        from sklearn.ensemble import IsolationForest
+
         self.detector = IsolationForest(n_estimators=self.trees, random_state=self.seed).fit(coordinates.numpy())
 
     def judge(self, coordinates: Tensor) -> Tensor:
@@ -127,7 +131,7 @@ class Kde(OutlierScore):
 
     def __init__(self, *, components: int = 64, bandwidth: float | None = None) -> None:
         super().__init__(components=components)
-        self.bandwidth = bandwidth
+        self.bandwidth = None if bandwidth is None else positive(bandwidth, f"{self.name}: bandwidth")
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Keep the training videos, and choose the bandwidth."""

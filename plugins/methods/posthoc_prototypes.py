@@ -6,6 +6,7 @@ from osarbench.hookspecs import hookimpl
 from osarbench.method import Head, Method, Outputs
 
 from ._posthoc import FeatureScore, class_means, log_remaining, unit
+from ._settings import positive
 
 
 class NearestMean(FeatureScore):
@@ -57,7 +58,7 @@ class Mcm(CosinePrototype):
     name = "mcm"
 
     def __init__(self, *, temperature: float = 1.0) -> None:
-        self.temperature = temperature
+        self.temperature = positive(temperature, f"{self.name}: temperature")
 
     def score(self, features: Tensor, logits: Tensor, head: Head) -> Tensor:
         """Return one minus the largest probability [B]."""

@@ -8,6 +8,7 @@ from osarbench.method import Head, Method, Outputs
 
 from ._linear import linear
 from ._posthoc import FeatureScore, energy, length, unit
+from ._settings import within
 from ._whitening import Whitening, directions, whitening
 
 TINY = torch.finfo(torch.float64).tiny
@@ -28,7 +29,7 @@ class Residual(FeatureScore):
     principal: Tensor  # [D, d]
 
     def __init__(self, *, components: int | None = None) -> None:
-        self.components = components
+        self.components = None if components is None else within(components, f"{self.name}: components", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal directions."""
@@ -87,7 +88,7 @@ class Neco(FeatureScore):
     principal: Tensor  # [D, d]
 
     def __init__(self, *, components: int | None = None) -> None:
-        self.components = components
+        self.components = None if components is None else within(components, f"{self.name}: components", least=1)
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal directions of standardised features."""
