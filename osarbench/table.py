@@ -21,6 +21,9 @@ NUMBER_COLUMNS = ("confidence", "uncertainty")
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
 #: A column that may follow: clips cut from one source share their group. Statistics resample whole groups.
 GROUP = "group"
+#: Another one: the place of the row's label among the classes, the most probable at 1, from which top-5 accuracy
+#: follows; empty where that is not known, and for unknown videos, whose label is no such class.
+LABEL_RANK = "label_rank"
 #: ``train`` rows are optional; they are there when a protocol takes its threshold from training videos.
 ROLES = ("train", "calibration", "known", "unknown")
 #: A file that begins so has facts about the table in its first line, as JSON: where it comes from.
@@ -37,9 +40,9 @@ def read(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(
             io.BytesIO(text),
-            dtype=dict.fromkeys((*TEXT_COLUMNS, GROUP), str) | dict.fromkeys(NUMBER_COLUMNS, np.float64),
+            dtype=dict.fromkeys((*TEXT_COLUMNS, GROUP), str) | dict.fromkeys((*NUMBER_COLUMNS, LABEL_RANK), np.float64),
             keep_default_na=False,  # a class may be called "None" or "NA"
-            na_values={column: ["", "nan", "NaN"] for column in NUMBER_COLUMNS},
+            na_values={column: ["", "nan", "NaN"] for column in (*NUMBER_COLUMNS, LABEL_RANK)},
             float_precision="round_trip",
         )
     except pd.errors.EmptyDataError as error:
@@ -79,8 +82,10 @@ def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = 
         facts: plain values that say where the table comes from, for the file's first line; `read_facts` returns them.
     """
     _check_columns(table, "The scores table")
-    written = [*COLUMNS, GROUP] if GROUP in table.columns else list(COLUMNS)
+    written = [*COLUMNS, *(column for column in (GROUP, LABEL_RANK) if column in table.columns)]
     exact = table.loc[:, written].astype(dict.fromkeys(NUMBER_COLUMNS, np.float64))
+    if LABEL_RANK in written:
+        exact = exact.astype({LABEL_RANK: "Int64"})  # "3", not "3.0", and empty where there is none
     text = exact.to_csv(index=False, lineterminator="\n").encode()
     if facts is not None:
         sealed = {**facts, "table_sha256": hashlib.sha256(text).hexdigest()}
@@ -115,6 +120,8 @@ def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None)
     for column in (*TEXT_COLUMNS, GROUP) if GROUP in table.columns else TEXT_COLUMNS:
         _refuse(table, (table[column].isna() | (table[column] == "")).to_numpy(), f"with no {column}")
     _check_numbers(table)
+    if LABEL_RANK in table.columns:
+        _check_ranks(table)
     _refuse(table, table.duplicated(["source", "video"]).to_numpy(), "that repeat a video of the same source")
     _check_classes(table, known_classes)
 
@@ -173,6 +180,17 @@ def _check_numbers(table: pd.DataFrame) -> None:
     _refuse(table, np.isnan(uncertainty), "whose uncertainty is NaN")
     _refuse(table, np.isinf(uncertainty), "whose uncertainty is infinite")
     _refuse(table, np.isinf(table["confidence"].to_numpy(np.float64)), "whose confidence is infinite")
+
+
+def _check_ranks(table: pd.DataFrame) -> None:
+    if not pd.api.types.is_numeric_dtype(table[LABEL_RANK]):
+        raise OsarbenchError(f"The column '{LABEL_RANK}' of the scores table holds text where numbers belong.")
+    ranks = table[LABEL_RANK].to_numpy(np.float64, na_value=np.nan)
+    stated, right = ~np.isnan(ranks), (table["label"] == table["predicted"]).to_numpy()
+    unknown = (table["role"] == "unknown").to_numpy()
+    _refuse(table, stated & unknown, f"of unknown videos with a {LABEL_RANK}, which only a known class has")
+    _refuse(table, stated & ~((ranks >= 1) & (ranks % 1 == 0)), f"whose {LABEL_RANK} is not 1, 2, 3 ...")
+    _refuse(table, stated & ((ranks == 1) != right), f"whose {LABEL_RANK} and predicted class contradict each other")
 
 
 def _check_classes(table: pd.DataFrame, known_classes: Sequence[str] | None) -> None:

@@ -55,6 +55,15 @@ def failure(*arguments: str | Path) -> str:
     return str(result.exception)
 
 
+def test_probabilities_give_the_top_five_accuracy(tmp_path: Path) -> None:
+    many = {"ind_softmax": softmax(KNOWN, 9), "ood_softmax": softmax(UNKNOWN, 9)}
+    gone = dict.fromkeys(["ind_conf", "ind_unctt", "ind_pred", "ood_conf", "ood_unctt", "ood_pred"])
+    rows = importing.to_table(npz.read(saved(tmp_path, **gone, **many)))
+    table.validate(rows)
+    expected = (np.argsort(-many["ind_softmax"])[:, :5] == (np.arange(KNOWN) % CLASSES)[:, None]).any(axis=1).mean()
+    assert metrics.evaluate(rows)["headline"]["closed_top5"] == expected
+
+
 def test_a_published_file_becomes_a_table_with_its_origin(shared: Path, tmp_path: Path) -> None:
     file = shared / "data/scores/psl/results/TSM_BNN_BALD_HMDB_result.npz"
     classes = shared / "data/annotations/ucfTrainTestlist/classInd.txt"
@@ -126,6 +135,12 @@ def test_logits_in_place_of_confidences_are_left_out_and_told(tmp_path: Path) ->
     assert np.isnan(scores.known.confidence).all()
     assert np.isnan(scores.unknown.confidence).all()
     assert any("logits" in choice for choice in scores.choices)
+
+
+def test_logits_in_place_of_softmax_are_refused(tmp_path: Path) -> None:
+    gone = {f"{prefix}_{key}": None for prefix in ("ind", "ood") for key in ("conf", "unctt", "pred")}
+    logits = {"ind_softmax": softmax(KNOWN) * 30 - 4, "ood_softmax": softmax(UNKNOWN)}
+    assert "known videos): the rows of softmax are no probabilities" in failure(saved(tmp_path, **gone, **logits))
 
 
 def test_names_training_videos_and_threshold_of_soar_are_kept(tmp_path: Path) -> None:
@@ -421,6 +436,25 @@ def test_a_published_file_becomes_a_rescored_entry_without_the_excluded_classes(
     assert re.search(r"\|\s+\| openmax +\| re-scored +\| 1 +\| 95\.32 ", page)
     entry = table.read(tmp_path / "boards/ucf101-hmdb51/tsm/openmax-0.csv.gz")
     assert (entry["role"] == "unknown").sum() == 1530 - 12 * 30
+
+
+def test_a_file_with_errors_enters_no_leaderboard(tmp_path: Path) -> None:
+    flipped = {f"{prefix}_unctt": -arrays()[f"{prefix}_unctt"] for prefix in ("ind", "ood")}
+    boards = tmp_path / "boards"
+    said = failure(saved(tmp_path, **flipped), "-o", tmp_path / "t.csv", "--publish", boards, "--protocol", "motion",
+                   "--backbone", "tsm", "--method", "m")  # fmt: skip
+    assert "Nothing is published: errors were found" in said
+    assert not boards.exists()
+
+
+def test_class_names_that_need_annotations_say_how_to_give_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OSARBENCH_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.delenv("OSARBENCH_DATA", raising=False)
+    said = failure(saved(tmp_path), "-o", tmp_path / "t.csv", "--known-classes", "ucf101")
+    assert "Name their file (classInd.txt" in said
+    assert "--data" not in said
 
 
 def test_an_entry_of_unnamed_classes_cannot_leave_any_out(shared: Path, tmp_path: Path) -> None:

@@ -134,6 +134,13 @@ def test_lost_rows_are_an_error_that_names_their_classes() -> None:
     assert "class 5 has 40 instead of 43" in found.text
 
 
+def test_many_lost_rows_are_missed_in_their_own_test_set_and_not_taken_for_another() -> None:
+    scores = clean()
+    found = integrity.check(scores._replace(known=taken(scores.known, np.arange(3700))))  # split 3 has 3,696
+    assert shown(found)["rows lost known"] == 83
+    assert "UCF-101, test split 1 has 3,783" in found[0].text
+
+
 def test_rows_of_another_split_are_recognised() -> None:
     other = test_sets.SETS["ucf101/test2"]
     labels = np.repeat(np.arange(101), other.counts)

@@ -58,6 +58,16 @@ def test_closed_metrics_equal_scikit_learn() -> None:
     assert closed.top_k_accuracy(probabilities, labels, k=1) == closed.accuracy(labels, predicted)
 
 
+def test_top_five_of_a_table_follows_from_the_ranks_of_its_labels() -> None:
+    generator = np.random.default_rng(6)
+    labels, probabilities = generator.integers(0, 9, 300), generator.dirichlet(np.ones(9), 300)
+    ranks = closed.label_ranks(probabilities, labels)
+    expected = sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=5)
+    assert closed.top_k_of_ranks(ranks, classes=9) == expected
+    assert closed.top_k_of_ranks(ranks, classes=4) is None
+    assert closed.top_k_of_ranks([1, np.nan], classes=9) is None
+
+
 def test_ece_and_brier_equal_their_definitions() -> None:
     generator = np.random.default_rng(2)
     confidence, correct = (

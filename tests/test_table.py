@@ -170,3 +170,25 @@ def test_a_plain_table_has_no_facts(tmp_path: Path) -> None:
 def _plain(folder: Path) -> Path:
     tables.write(make(), folder / "plain.csv")
     return folder / "plain.csv"
+
+
+def test_the_rank_of_the_label_is_written_as_a_whole_number_and_read_back(tmp_path: Path) -> None:
+    tables.write(make(label_rank=[1, 1, 7, np.nan]), tmp_path / "scores.csv")
+    assert (tmp_path / "scores.csv").read_text().splitlines()[3].endswith(",7")
+    again = tables.read(tmp_path / "scores.csv")
+    np.testing.assert_array_equal(again["label_rank"], [1, 1, 7, np.nan])
+    tables.validate(again)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "what"),
+    [
+        ([1, 1, 7, 2], "unknown videos with a label_rank"),
+        ([1, 1, 2.5, np.nan], "is not 1, 2, 3"),
+        ([1, 1, 0, np.nan], "is not 1, 2, 3"),
+        ([1, 1, 1, np.nan], "contradict"),
+        ([1, 3, 7, np.nan], "contradict"),
+    ],
+)
+def test_a_rank_that_cannot_be_is_refused(ranks: list[float], what: str) -> None:
+    assert what in complaint(make(label_rank=ranks))

@@ -22,17 +22,42 @@ def accuracy(labels: npt.ArrayLike, predicted: npt.ArrayLike) -> float | None:
 def top_k_accuracy(probabilities: npt.ArrayLike, labels: npt.ArrayLike, k: int = 5) -> float | None:
     """Return the share of videos whose label is among the k classes of highest probability [N, K].
 
-    Equal probabilities go to the lower class number, so that k = 1 is the accuracy of the argmax. None where there are
-    fewer than k classes.
+    None where there are fewer than k classes.
 
     >>> top_k_accuracy([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]], [1, 2], k=2)
     0.5
     """
-    probabilities, labels = np.asarray(probabilities, np.float64), np.asarray(labels)
-    if not labels.size or probabilities.shape[1] < k:
+    probabilities = np.asarray(probabilities)
+    return top_k_of_ranks(label_ranks(probabilities, labels), classes=probabilities.shape[1], k=k)
+
+
+def label_ranks(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> IntArray:
+    """Return the place of each video's label [N] among its classes by probability [N, K], the most probable at 1.
+
+    Equal probabilities go to the lower class number, so that the argmax has rank 1.
+
+    >>> label_ranks([[0.5, 0.3, 0.2], [0.4, 0.2, 0.4]], [1, 2]).tolist()
+    [2, 2]
+    """
+    probabilities, labels = np.asarray(probabilities), np.asarray(labels, np.int64)[:, None]
+    own = np.take_along_axis(probabilities, labels, axis=1)  # [N, 1]
+    before = (probabilities == own) & (np.arange(probabilities.shape[1]) < labels)
+    ranks: IntArray = 1 + ((probabilities > own) | before).sum(axis=1)
+    return ranks
+
+
+def top_k_of_ranks(ranks: npt.ArrayLike, *, classes: int, k: int = 5) -> float | None:
+    """Return the share of videos whose label is among the first k classes, from their `label_ranks` [N].
+
+    None where there are fewer than k classes or a rank is NaN.
+
+    >>> top_k_of_ranks([1, 2, 7, 1], classes=101)
+    0.75
+    """
+    ranks = np.asarray(ranks, np.float64)
+    if not ranks.size or classes < k or np.isnan(ranks).any():
         return None
-    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]  # [N, k]
-    return float((best == labels[:, None]).any(axis=1).mean())
+    return float((ranks <= k).mean())
 
 
 def class_recalls(labels: npt.ArrayLike, right: npt.ArrayLike, classes: int) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ CONVENTIONS = {
     "aurc": "mean error share among the n least uncertain known videos, n = 1..N; lower is better",
     "open_aurc": "as aurc over known and unknown, an accepted unknown is an error; lower is better",
     "closed_accuracy": "known videos with the right class, none rejected (top-1)",
-    "closed_top5": "known videos with the right class among five; null: a scores table holds no probabilities",
+    "closed_top5": "known videos with the right class among the first five; null without label_rank or five classes",
     "closed_mean_class_accuracy": "mean over classes with test videos of the closed accuracy",
     "threshold": "reject if uncertainty is above it: lowest that accepts the share `quantile` of `threshold_from`",
     "known_accepted": "share of these known test videos that the threshold really accepts",

@@ -151,7 +151,7 @@ def _block(scores: Outcome, known: Videos, unknown: Videos) -> Numbers:
         "aurc": ranking.aurc(order),
         "open_aurc": ranking.open_aurc(order),
         "closed_accuracy": closed.accuracy(known.labels, known.predicted),
-        "closed_top5": None,
+        "closed_top5": closed.top_k_of_ranks(known.label_rank, classes=len(scores.known_names)),
         "closed_mean_class_accuracy": closed.mean_class_accuracy(known.labels, known.predicted),
         **_at_threshold(scores, known, unknown),
     }

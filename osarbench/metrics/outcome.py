@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from osarbench.metrics.thresholds import RULES
+from osarbench.table import LABEL_RANK
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -21,11 +22,12 @@ class Videos(NamedTuple):
     confidence: FloatArray
     uncertainty: FloatArray
     source: npt.NDArray[Any]
+    label_rank: FloatArray  #: place of the label by probability, 1 first; NaN where the table does not say
 
     def take(self, rows: BoolArray) -> "Videos":
         """Return the videos for which ``rows`` is true."""
-        labels, predicted, confidence, uncertainty, source = self
-        return Videos(labels[rows], predicted[rows], confidence[rows], uncertainty[rows], source[rows])
+        labels, predicted, confidence, uncertainty, source, ranks = self
+        return Videos(labels[rows], predicted[rows], confidence[rows], uncertainty[rows], source[rows], ranks[rows])
 
 
 class Outcome(NamedTuple):
@@ -72,6 +74,7 @@ def _videos(rows: pd.DataFrame, labels: list[str], predictions: list[str]) -> Vi
         confidence=rows["confidence"].to_numpy(np.float64),
         uncertainty=rows["uncertainty"].to_numpy(np.float64),
         source=rows["source"].to_numpy(object),
+        label_rank=rows[LABEL_RANK].to_numpy(np.float64) if LABEL_RANK in rows else np.full(len(rows), np.nan),
     )
 
 

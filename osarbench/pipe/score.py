@@ -1,15 +1,18 @@
 """Stage 5: a method turns features into the scores table, one row a video."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from osarbench.errors import OsarbenchError
 from osarbench.method import Head, Method, Outputs
+from osarbench.metrics.closed import label_ranks
+from osarbench.pipe.clips import as_labels
 from osarbench.pipe.index import Index
 
 CHUNK = 4096  # videos scored at once, so that 36,000 videos of ten views fit in memory
@@ -23,45 +26,47 @@ def learns(method: Method) -> bool:
 def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray) -> None:
     """Let a method learn from training features [N, V, D] and labels [N]."""
     with _named(method, "fitted on training videos"):
-        method.fit(_outputs(head, features), torch.from_numpy(labels))
+        method.fit(_outputs(copy.deepcopy(head), features), torch.from_numpy(labels.copy()))
 
 
 def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, index: Index) -> pd.DataFrame:
     """Return the scores table for features [N, V, D] of N index rows.
 
     Raises:
-        OsarbenchError: the method returns a wrong shape, NaN or infinity, or probabilities that do not sum to 1.
+        OsarbenchError: the method returns a wrong shape, NaN or infinity, or probabilities that are none.
     """
-    confidence, predicted, uncertainty = [], [], []
-    for chunk in _chunks(features):
-        with torch.no_grad(), _named(method, "scored videos"):
-            outputs = _outputs(head, chunk)
-            probabilities, scores = method.probabilities(outputs), method.uncertainty(outputs)
-        _check(method, probabilities, scores, len(chunk), len(index.classes))
-        best = probabilities.max(dim=1)
-        confidence.append(best.values.double().numpy())
-        predicted.append(best.indices.numpy())
-        uncertainty.append(scores.double().numpy())
-    places = np.concatenate(predicted)
+    head = copy.deepcopy(head)  # so that whatever a method does to it leaves other methods' scores alone
+    parts = [_scored(method, _outputs(head, chunk), len(index.classes)) for chunk in _chunks(features)]
+    probabilities, uncertainty = (np.concatenate(each) for each in zip(*parts, strict=True))
+    _check(method, probabilities, uncertainty, rows["video"].to_numpy())
     return pd.DataFrame(
         {
             "video": rows["video"].to_numpy(),
             "role": rows["role"].to_numpy(),
             "source": rows["source"].to_numpy(),
             "label": rows["label"].to_numpy(),
-            "predicted": [index.classes[place] for place in places],
-            "confidence": np.concatenate(confidence),
-            "uncertainty": np.concatenate(uncertainty),
+            "predicted": [index.classes[place] for place in probabilities.argmax(axis=1)],
+            "confidence": probabilities.max(axis=1),
+            "uncertainty": uncertainty,
             "group": rows["group"].to_numpy(),
+            "label_rank": _label_ranks(probabilities, rows, index),
         }
     )
+
+
+def _label_ranks(probabilities: np.ndarray, rows: pd.DataFrame, index: Index) -> np.ndarray:
+    """Return the place of each video's class by probability [N]; NaN for unknown videos, which have none."""
+    known = (rows["role"] != "unknown").to_numpy()
+    ranks = np.full(len(rows), np.nan)
+    ranks[known] = label_ranks(probabilities[known], as_labels(rows["label"][known].tolist(), index.classes))
+    return ranks
 
 
 def diagnostics(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the method's facts about its scores of features [N, V, D], by source of videos; empty if it has none."""
     if type(method).diagnostics is Method.diagnostics:
         return {}
-    found: dict[str, dict[str, float]] = {}
+    head, found = copy.deepcopy(head), dict[str, dict[str, float]]()
     for source in sorted(set(rows["source"])):
         places = np.flatnonzero((rows["source"] == source).to_numpy())
         sums: dict[str, float] = {}
@@ -82,9 +87,34 @@ def _named(method: Method, did: str) -> Iterator[None]:
         yield
     except OsarbenchError:
         raise
+    except SystemExit as error:  # or the program would end without a word
+        raise RuntimeError(f"The method '{method.name}' called sys.exit({error.code!r}) while it {did}.") from error
     except Exception as error:
         error.add_note(f"osarbench: raised while the method '{method.name}' {did}")
         raise
+
+
+def _scored(method: Method, outputs: Outputs, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities [N, K] and uncertainty [N] of some videos, in float64."""
+    with torch.no_grad(), _named(method, "scored videos"):
+        found = method.probabilities(outputs), method.uncertainty(outputs)
+    videos = len(outputs.view_features)
+    return (
+        _array(found[0], f"The method '{method.name}' returns probabilities", (videos, classes), "[N, K]"),
+        _array(found[1], f"The method '{method.name}' returns an uncertainty", (videos,), "[N]"),
+    )
+
+
+def _array(found: Any, returns: str, shape: tuple[int, ...], letters: str) -> np.ndarray:
+    """Return a tensor of real numbers as an array, if it has the shape."""
+    if not isinstance(found, torch.Tensor):
+        raise OsarbenchError(f"{returns} of type {type(found).__name__}, not a tensor {letters}.")
+    if tuple(found.shape) != shape:
+        raise OsarbenchError(f"{returns} of shape {tuple(found.shape)}, not {letters} = {shape}.")
+    if found.is_complex():
+        raise OsarbenchError(f"{returns} of complex numbers.")
+    array: np.ndarray = found.detach().double().numpy()
+    return array
 
 
 def _chunks(features: np.ndarray) -> Iterator[np.ndarray]:
@@ -99,20 +129,18 @@ def _outputs(head: Head, features: np.ndarray) -> Outputs:
     return Outputs(vectors, logits, head)
 
 
-def _check(method: Method, probabilities: Tensor, uncertainty: Tensor, videos: int, classes: int) -> None:
-    """Refuse what would make a wrong row, naming the method."""
-    who = f"The method '{method.name}'"
-    if tuple(uncertainty.shape) != (videos,):
-        raise OsarbenchError(
-            f"{who} returns an uncertainty of shape {tuple(uncertainty.shape)}, not [N] = ({videos},)."
-        )
-    if tuple(probabilities.shape) != (videos, classes):
-        raise OsarbenchError(
-            f"{who} returns probabilities of shape {tuple(probabilities.shape)}, not [N, K] = ({videos}, {classes})."
-        )
-    for what, values in (("uncertainty", uncertainty), ("probabilities", probabilities.sum(dim=1))):
-        bad = int((~torch.isfinite(values)).sum())
-        if bad:
-            raise OsarbenchError(f"{who} returns {what} that are NaN or infinite for {bad} of {videos} videos.")
-    if not torch.allclose(probabilities.sum(dim=1).double(), torch.ones(videos, dtype=torch.float64), atol=1e-3):
-        raise OsarbenchError(f"{who} returns probabilities that do not sum to 1.")
+def _check(method: Method, probabilities: np.ndarray, uncertainty: np.ndarray, videos: np.ndarray) -> None:
+    """Refuse what would make a wrong row, naming the method and the first video."""
+    sums = probabilities.sum(axis=1)
+    ways = {
+        "uncertainty that is NaN or infinite": ~np.isfinite(uncertainty),
+        "probabilities that are NaN or infinite": ~np.isfinite(sums),
+        "probabilities that are negative": probabilities.min(axis=1) < 0,
+        "probabilities that do not sum to 1": abs(sums - 1) > 1e-3,
+    }
+    for what, wrong in ways.items():
+        if wrong.any():
+            raise OsarbenchError(
+                f"The method '{method.name}' returns {what} for {int(wrong.sum())} of {len(videos)} videos, the first "
+                f"of them '{videos[wrong][0]}'."
+            )

@@ -173,6 +173,8 @@ def _named(classes: AnyArray, side: str, given: Sequence[str] | None) -> list[st
 def _rows(part: Part, role: str, source: str, labels: Sequence[str], predicted: Sequence[str]) -> pd.DataFrame:
     numbered = np.array([f"row {place:05d}" for place in range(len(part.labels))])
     columns = {"label": labels, "predicted": predicted, "confidence": part.confidence, "uncertainty": part.uncertainty}
+    if part.label_ranks is not None and role != "unknown":
+        columns[table.LABEL_RANK] = part.label_ranks
     videos = numbered if part.videos is None else part.videos
     return pd.DataFrame({"video": videos, "role": role, "source": source, **columns}).astype({"video": object})
 

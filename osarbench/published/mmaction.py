@@ -52,6 +52,7 @@ def _predictions(path: Path) -> tuple[Part, int]:
         uncertainty=1 - largest,
         confidence=largest,
         predicted=scores.argmax(axis=1),
+        probabilities=scores,
         labels=np.concatenate(labels),
         videos=names if all(isinstance(name, str) for name in names) else None,
     )

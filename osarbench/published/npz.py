@@ -115,11 +115,21 @@ def _confidence(arrays: Mapping[str, AnyArray], prefix: str, choices: dict[str, 
 def _of_probabilities(where: str, kind: str, values: AnyArray) -> dict[str, Any]:
     if values.ndim != 2 or values.shape[1] < 3 or values.dtype.kind != "f":
         raise OsarbenchError(f"{where}: {kind} is {values.dtype} of shape {list(values.shape)}, not [videos, classes].")
+    if len(values) and not (values.min() >= 0 and np.abs(values.sum(axis=1, dtype=np.float64) - 1).max() < 0.05):
+        raise OsarbenchError(
+            f"{where}: the rows of {kind} are no probabilities that sum to 1; they may be logits. Save the {kind} of "
+            "each video, or a score of your own as unctt with pred and label."
+        )
     known = values[:, :-1] if kind == "openmax" else values  # [N, K]
     largest = known.max(axis=1)
     # in the file's own precision, as the publications did: float64 would part what is tied there
     uncertainty = values[:, -1] if kind == "openmax" else 1 - largest
-    return {"uncertainty": uncertainty, "confidence": largest, "predicted": known.argmax(axis=1)}
+    return {
+        "uncertainty": uncertainty,
+        "confidence": largest,
+        "predicted": known.argmax(axis=1),
+        "probabilities": known,
+    }
 
 
 def _train(path: Path, arrays: Mapping[str, AnyArray], choices: dict[str, None]) -> tuple[Part | None, float | None]:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osarbench.errors import OsarbenchError
+from osarbench.metrics.closed import label_ranks
 
 FloatArray = npt.NDArray[np.float64]
 AnyArray = npt.NDArray[Any]
@@ -19,6 +20,7 @@ class Part(NamedTuple):
     predicted: AnyArray  #: class numbers (int64) or names (str)
     labels: AnyArray  #: likewise
     videos: AnyArray | None = None  #: names, if the file has them
+    label_ranks: AnyArray | None = None  #: place of the label by probability, 1 first, if the file has probabilities
 
 
 class Scores(NamedTuple):
@@ -40,8 +42,12 @@ def part(
     labels: npt.ArrayLike,
     confidence: npt.ArrayLike | None = None,
     videos: npt.ArrayLike | None = None,
+    probabilities: AnyArray | None = None,
 ) -> Part:
     """Return the videos of one role, checked: one value a video, whole class numbers.
+
+    Args:
+        probabilities: of the known classes [N, K], if the file has them and the labels are numbers of these classes.
 
     Raises:
         OsarbenchError: there are no rows, lengths differ, a score is no number, or a class no whole number or name.
@@ -63,7 +69,11 @@ def part(
         )
     if not len(scored):
         raise OsarbenchError(f"{where} has no rows.")
-    return found
+    if probabilities is None or found.labels.dtype.kind != "i":
+        return found
+    if found.labels.min() < 0 or found.labels.max() >= probabilities.shape[1]:
+        return found
+    return found._replace(label_ranks=label_ranks(probabilities, found.labels))
 
 
 def _numbers(values: npt.ArrayLike, where: str) -> FloatArray:

@@ -10,6 +10,8 @@ from osarbench.published.scores import AnyArray, Part
 #: A distributed sampler pads to a multiple of its processes, so a file may have some rows more than its test set.
 MOST_PADDING = 64
 MOST_LOST = 8
+#: Share of a test set's videos that may be surplus or lost, class by class, in a file that is still taken for it.
+MOST_MISFIT = 0.05
 #: Share of one label above which labels are taken for placeholders.
 DOMINANT = 0.5
 
@@ -58,20 +60,30 @@ SETS: Mapping[str, Official] = {
 
 
 def guess(videos: Part) -> Official | None:
-    """Return the test set that a part of a file must be of, by its number of rows and classes; None if it is of none.
+    """Return the test set that a part of a file must be of, by its rows in each class; None if it is of none.
+
+    Where labels are placeholders or names, or out of range, the numbers of rows and classes must do.
 
     >>> one_each = np.repeat(np.arange(51), 30)
     >>> guess(Part(np.zeros(1530), np.zeros(1530), one_each, one_each)).name
     'hmdb51/test1'
     """
     rows, classes = len(videos.labels), len(np.unique(videos.labels))
-    fitting = [
-        its
-        for its in SETS.values()
-        if -MOST_LOST <= rows - its.rows <= MOST_PADDING
-        and (classes == len(its.counts) or dominant(videos.labels) is not None)
-    ]
-    return min(fitting, key=lambda its: abs(rows - its.rows), default=None)
+    placeholders = dominant(videos.labels) is not None
+    misfits = {}
+    for its in SETS.values():
+        number = None if placeholders else numbers(videos.labels, its)
+        if not placeholders and classes != len(its.counts):
+            continue
+        if number is not None and number.min() >= 0 and number.max() < len(its.counts):
+            misfit = int(np.abs(np.bincount(number, minlength=len(its.counts)) - np.array(its.counts)).sum())
+            fits = misfit <= MOST_MISFIT * its.rows
+        else:
+            misfit = abs(rows - its.rows)
+            fits = -MOST_LOST <= rows - its.rows <= MOST_PADDING
+        if fits:
+            misfits[its.name] = misfit
+    return SETS[min(misfits, key=misfits.__getitem__)] if misfits else None
 
 
 def dominant(labels: AnyArray) -> tuple[object, int] | None:
