@@ -1,5 +1,6 @@
 """What made a file: its identity beside it, atomic writes, reuse of what fits and refusal of what does not."""
 
+import ast
 import errno
 import hashlib
 import json
@@ -7,7 +8,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,12 +64,14 @@ def stands(file: Path, identity: Identity, *, redo: bool) -> bool:
 def making(file: Path, identity: Identity, **record: Any) -> Iterator[Path]:
     """Yield a temporary path to write to; on success it becomes the file, with its manifest beside it.
 
+    If the write fails or is killed, the old file and its manifest stay. Neither is taken for the new one: the sha256
+    in a manifest fits its own file alone.
+
     Args:
         file: the file to make; its folder is made if need be.
         identity: what decides whether it may be reused later.
         record: further facts (device, seconds ...) that are noted but not compared.
     """
-    manifest_of(file).unlink(missing_ok=True)
     with replacing(file) as temporary:
         yield temporary
         digest = sha256(temporary)
@@ -112,7 +115,7 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def only_one(folder: Path, what: str, say: Any = None) -> Iterator[None]:
+def only_one(folder: Path, what: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a folder against other runs: a second run waits here, then finds the files of the first.
 
     The lock is the operating system's, so a killed run leaves none behind.
@@ -149,11 +152,21 @@ def text_digest(value: Any) -> str:
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """Return a short digest of source files, independent of line ends and of where they lie."""
+    """Return a short digest of source files: what they do, whatever their comments, docstrings, layout and place."""
     digest = hashlib.sha256()
     for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+        content = _bare(file.read_text(encoding="utf-8")).encode() if file.suffix == ".py" else file.read_bytes()
+        digest.update(file.name.encode() + b"\0" + content + b"\0")
     return digest.hexdigest()[:16]
+
+
+def _bare(source: str) -> str:
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body[: ast.get_docstring(node) is not None] = []
+            node.body = node.body or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def versions() -> dict[str, str]:
@@ -161,11 +174,6 @@ def versions() -> dict[str, str]:
     from importlib.metadata import version
 
     return {name: version(name) for name in ("av", "numpy", "timm", "torch", "torchvision")}
-
-
-def discard(folder: Path) -> None:
-    """Remove a folder of pieces that have been put together."""
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _intact(file: Path, manifest: Mapping[str, Any]) -> bool:

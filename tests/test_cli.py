@@ -41,7 +41,8 @@ def test_a_run_ends_with_a_table_and_says_where_its_files_are(capsys: pytest.Cap
 def test_a_run_can_be_published_and_the_page_is_checked(capsys: pytest.CaptureFixture[str]) -> None:
     Path("toy.toml").write_text((HERE / "toy.toml").read_text())
     assert call("run", "--method", "dnn", *TOY, "--epochs", "2", "--publish") == 1
-    assert "deviates from its protocol (epochs = 2)" in capsys.readouterr().err
+    assert "deviates from the protocol 'toy' (epochs = 2)" in capsys.readouterr().err
+    assert not Path("runs").exists()  # nothing was trained for it
 
 
 def test_evaluate_computes_the_same_numbers_from_the_table_alone(capsys: pytest.CaptureFixture[str]) -> None:

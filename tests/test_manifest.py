@@ -103,3 +103,28 @@ def test_a_killed_run_leaves_no_lock_behind(tmp_path: Path) -> None:
     said: list[str] = []
     with manifest.only_one(tmp_path / "entry", "x", said.append):
         assert said == []
+
+
+def test_what_stood_before_a_failed_write_still_stands(tmp_path: Path) -> None:
+    make(tmp_path / "checkpoint.pt", epoch=1)
+    with pytest.raises(OSError, match="no space"), manifest.making(tmp_path / "checkpoint.pt", {"epoch": 2}):
+        raise OSError("no space")
+    assert manifest.stands(tmp_path / "checkpoint.pt", {"epoch": 1}, redo=False)
+
+
+def test_a_file_beside_the_manifest_of_an_older_one_does_not_stand(tmp_path: Path) -> None:
+    make(tmp_path / "checkpoint.pt", "old numbers", epoch=1)
+    (tmp_path / "checkpoint.pt").write_text("new numbers")  # what a kill between the two renames leaves
+    assert not manifest.stands(tmp_path / "checkpoint.pt", {"epoch": 1}, redo=False)
+
+
+def test_a_digest_of_code_changes_with_what_it_does_and_with_nothing_else(tmp_path: Path) -> None:
+    file, digests = tmp_path / "plugin.py", []
+    for source in (
+        'def score(logits):\n    """Say."""\n    return -logits\n',
+        "def score(logits):\r\n    return (-logits)  # sign\r\n",
+        "def score(logits):\n    return logits\n",
+    ):
+        file.write_bytes(source.encode())
+        digests.append(manifest.code_digest([file]))
+    assert digests[0] == digests[1] != digests[2]

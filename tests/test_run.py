@@ -16,12 +16,30 @@ import torch
 import toy
 
 from osarbench import places
+from osarbench import protocol as protocols
 from osarbench.errors import OsarbenchError
+from osarbench.pipe import bench
 from osarbench.pipe.bench import Request
 from osarbench.pipe.run import Entry, Failed, run
 from osarbench.reports import entries
 
 HERE = Path(__file__).parent
+WORDED = """
+from osarbench import Method, hookimpl
+
+class Worded(Method):
+    name = "worded"
+
+    def __init__(self, *, word: str = "none") -> None:
+        self.word = word
+
+    def uncertainty(self, outputs):
+        return -outputs.logits.amax(dim=1)
+
+@hookimpl
+def osarbench_methods():
+    return [Worded]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +121,29 @@ def test_other_settings_are_refused_and_redo_makes_them(tmp_path: Path, cache: P
     (entry,) = run(request(tmp_path, cache, epochs=2, redo=True))
     manifest = json.loads((entry.folder / "scores.csv.manifest.json").read_text())
     assert manifest["identity"]["deviations"] == {"epochs": 2}
+
+
+def test_a_setting_is_one_entry_however_it_is_written(tmp_path: Path, cache: Path) -> None:
+    folders = [
+        run(request(tmp_path, cache, "energy", settings={"energy": {"temperature": two}}))[0].folder for two in (2, 2.0)
+    ]
+    assert folders[0] == folders[1]
+    assert folders[0].name == "energy,temperature=2.0"
+
+
+def test_a_setting_of_text_cannot_lead_out_of_the_folder(tmp_path: Path, cache: Path) -> None:
+    plugin = tmp_path / "worded.py"
+    plugin.write_text(WORDED)
+    asked = request(tmp_path, cache, "worded", settings={"worded": {"word": "../../away"}})
+    (entry,) = run(replace(asked, plugin_files=(*asked.plugin_files, plugin)))
+    assert entry.folder.name.startswith("worded,word=")
+    assert entry.folder.resolve().parent.name == "linear-0"
+
+
+def test_a_deviation_that_is_to_be_published_is_refused_before_it_costs_a_training(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(OsarbenchError, match=r"deviates from the protocol 'toy' \(epochs = 2\)"):
+        run(request(tmp_path, cache, epochs=2, publish=True))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_is_the_same_twice(tmp_path: Path, cache: Path) -> None:
@@ -230,7 +271,7 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
 
 
 def test_a_method_that_returns_nan_is_named_and_refused(tmp_path: Path, cache: Path) -> None:
-    with pytest.raises(OsarbenchError, match=r"The method 'toy_broken' returns uncertainty that are NaN .* 1 of \d+"):
+    with pytest.raises(OsarbenchError, match=r"'toy_broken' returns uncertainty that is NaN .* 1 of \d+ videos"):
         run(request(tmp_path, cache, "toy_broken"))
 
 
@@ -280,9 +321,38 @@ def test_a_file_without_classifier_leaves_nothing_to_evaluate(tmp_path: Path, ca
         run(request(tmp_path, cache, weights=str(tmp_path / "bare.pt"), train=False))
 
 
+def test_bad_weights_are_known_before_any_video_is_decoded(tmp_path: Path) -> None:
+    (tmp_path / "page.pth").write_bytes(b"<html>")
+    asked = request(tmp_path, tmp_path / "cache", backbone="tsm", weights=str(tmp_path / "page.pth"))
+    with pytest.raises(OsarbenchError, match="is a web page"):
+        run(asked)
+    assert not (tmp_path / "cache/clips").exists()
+
+
 def test_not_to_train_needs_weights(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(OsarbenchError, match="--no-train takes a trained network from a file"):
         run(request(tmp_path, cache, train=False))
+
+
+def test_a_folder_of_weights_needs_a_protocol_that_names_a_file_in_it(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(OsarbenchError, match="is a folder, and the protocol .* names no file in it"):
+        run(request(tmp_path, cache, weights=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "weights", "noted"),
+    [
+        ("dear2021-hmdb51", "torchvision", "torchvision"), ("dear2021-hmdb51", "none", "none"),
+        ("dear2021-hmdb51", "elsewhere/tsm.pth", None), ("dear2021-hmdb51", None, None),
+        ("psl2023-hmdb51-scratch", "torchvision", "torchvision"), ("psl2023-hmdb51-scratch", "a/net.pth", "net.pth"),
+        ("psl2023-hmdb51-scratch", "none", None),
+    ],
+)  # fmt: skip
+def test_other_weights_than_the_protocols_are_a_deviation(
+    tmp_path: Path, protocol: str, weights: str | None, noted: str | None
+) -> None:
+    asked = request(tmp_path, tmp_path, protocol=protocol, backbone="tsm", weights=weights)
+    assert bench._recipe(asked, protocols.read(protocol))[1].get("weights") == noted
 
 
 def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> None:

@@ -62,6 +62,7 @@ def run(
     """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
     # times slower as soon as anything else runs; not to spin costs a small network a third of its speed on idle cores.
+    # Whoever has set either of these knows better.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench import places
@@ -74,6 +75,7 @@ def run(
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     request = Request(
         methods=names, places=found, weights=weights, settings=_settings(settings), train=not no_train,
+        publish=publish_to is not None,
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
     failed: list[Failed] = []

@@ -49,6 +49,7 @@ class Request:
     plugin_files: tuple[Path, ...] = ()
     store: str = "auto"
     redo: bool = False
+    publish: bool = False  #: entries are for a leaderboard: refuse a deviation before it costs a training
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,12 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     protocol = protocols.read(request.protocol)
     backbone = available.backbone(request.backbone)
     recipe, deviations = _recipe(request, protocol)
+    if deviations and request.publish:
+        stated = ", ".join(f"{key} = {value}" for key, value in deviations.items())
+        raise OsarbenchError(
+            f"The run deviates from the protocol '{protocol.name}' ({stated}), so it cannot enter the leaderboard. "
+            "Leave out --publish, or the deviation; or write a protocol of your own that says so."
+        )
     where = f"{protocol.file}: [backbones.{backbone.name}.options]"
     plugins.check_settings("backbone", backbone, recipe.options, where)
     fabric = make_fabric(request.device, request.devices, request.precision)
@@ -106,9 +113,13 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     network.check_clip(built, spec)
     listing = index.build(protocol, available, request.places)
-    weights = _weights(request, recipe, built)  # before decoding, which takes long
+    weights = _weights(request, recipe, built)
     if not request.train and weights is None:
         raise OsarbenchError("--no-train takes a trained network from a file: name it with --weights FILE.")
+    if weights is not None:  # a file that is no good is known before decoding, which takes long
+        built.load_weights(str(weights))
+        if not request.train:
+            network.published_head(built, str(weights), len(listing.classes))
     cores = os.cpu_count() or 1
     frames = _decode(request, protocol, fabric, listing, spec, cores)
     folder = request.runs / protocol.name
@@ -134,10 +145,15 @@ def _recipe(request: Request, protocol: Protocol, head: str | None = None) -> tu
     deviations = dict(changed)
     if not request.train:
         deviations["training"] = f"none: {Path(str(request.weights)).name}"
-    elif request.weights is not None and (request.weights == "none") != (recipe.weights is None):
+    elif request.weights is not None and _are_others(request.weights, recipe.weights):
         deviations["weights"] = Path(request.weights).name
     training = replace(recipe.training, **changed)
     return recipe._replace(training=training), deviations
+
+
+def _are_others(asked: str, named: str | None) -> bool:
+    """Say whether weights that are asked for are others than the protocol names; a path says where those lie."""
+    return asked != "none" if named is None else asked in ("none", *LIBRARIES)
 
 
 def _weights(request: Request, recipe: Recipe, backbone: Backbone) -> Path | None:
@@ -153,6 +169,11 @@ def _weights(request: Request, recipe: Recipe, backbone: Backbone) -> Path | Non
     if recipe.weights is None:
         if request.weights is None:
             return None
+        if Path(request.weights).is_dir():
+            raise OsarbenchError(
+                f"{request.weights} is a folder, and the protocol '{request.protocol}' names no file in it for the "
+                f"backbone '{backbone.name}'. Name the file itself: --weights FILE."
+            )
         if not Path(request.weights).is_file():
             raise OsarbenchError(f"There is no weights file {request.weights}.")
         return Path(request.weights)

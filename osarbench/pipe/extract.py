@@ -1,6 +1,7 @@
 """Stage 4: the features of every view of every video, in pieces that survive a killed run."""
 
 import json
+import shutil
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def extract(
     if fabric.is_global_zero:
         with manifest.making(file, identity, device=str(fabric.device)) as temporary:
             _join(pieces, temporary, len(clips))
-        manifest.discard(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         console.say(f"extract: {file.stem} of {len(clips)} videos")
     fabric.barrier()
 

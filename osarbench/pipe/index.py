@@ -15,8 +15,8 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.places import Places
 from osarbench.plugins import Plugins, check_settings
 from osarbench.protocol import Known, Protocol, Unknown
+from osarbench.table import ROLES
 
-ROLES = ("train", "calibration", "known", "unknown")
 COLUMNS = ("role", "source", "video", "label", "group", "start", "end")
 
 
@@ -57,7 +57,10 @@ def build(protocol: Protocol, plugins: Plugins, places: Places) -> Index:
 
 def open_dataset(protocol: Protocol, plugins: Plugins, places: Places, part: Known | Unknown) -> Dataset:
     """Make a data set as a protocol describes it, and its files if it makes them itself."""
-    kind = plugins.dataset(part.dataset)
+    try:
+        kind = plugins.dataset(part.dataset)
+    except OsarbenchError as error:
+        raise OsarbenchError(f"{protocol.file}: {error}") from error
     settings = protocol.sections.data.get(part.dataset, {})
     check_settings("data set", kind, settings, f"{protocol.file}: [data.{part.dataset}]")
     dataset = kind(places.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)

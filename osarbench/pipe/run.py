@@ -1,6 +1,8 @@
 """The pipe: train, extract, score, evaluate, each a function from files to a file, in a row."""
 
+import dataclasses
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,9 +52,7 @@ def run(request: Request, *, failed: list[Failed] | None = None) -> list[Entry]:
     """
     available = plugins.load(files=request.plugin_files)
     names = available.expand(request.methods)
-    for name in request.settings:
-        if name not in names:
-            raise OsarbenchError(f"--set {name}: this run has no method '{name}'.{did_you_mean(name, names)}")
+    request = dataclasses.replace(request, settings=_settings(available, request, names))
     methods = [made for name in names if (made := _made(available, request, name, failed)) is not None]
     if not methods:
         return []
@@ -99,7 +99,7 @@ def _score(
 ) -> Entry:
     """Score, evaluate and draw; these cost little, so they are made again whenever something differs."""
     settings = bench.request.settings.get(method.name, {})
-    folder = trained.folder / "".join([method.name, *(f",{key}={value}" for key, value in sorted(settings.items()))])
+    folder = trained.folder / "".join([method.name, *map(_in_a_name, sorted(settings.items()))])
     scores = folder / ("scores.csv" if len(bench.listing.rows) < 20_000 else "scores.csv.gz")
     if not (score.learns(method) or bench.protocol.sections.threshold.source == "train"):
         features = {roles: file for roles, file in features.items() if roles != ("train",)}
@@ -149,10 +149,21 @@ def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
+def _settings(available: plugins.Plugins, request: Request, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings of methods as their constructors read them: 1 and 1.0 are one setting, and one entry."""
+    for name in request.settings:
+        if name not in names:
+            raise OsarbenchError(f"--set {name}: this run has no method '{name}'.{did_you_mean(name, names)}")
+    return {
+        name: plugins.check_settings("method", available.method(name), settings, "--set")
+        for name, settings in request.settings.items()
+    }
+
+
 def _made(available: plugins.Plugins, request: Request, name: str, failed: list[Failed] | None) -> Method | None:
     """Return a method with its settings; None if making it raised and others go on."""
     try:
-        method = _method(available, request, name)
+        method = available.method(name)(**request.settings.get(name, {}))
         method.head_settings()
     except OsarbenchError:
         raise
@@ -165,11 +176,10 @@ def _made(available: plugins.Plugins, request: Request, name: str, failed: list[
     return method
 
 
-def _method(available: plugins.Plugins, request: Request, name: str) -> Method:
-    kind = available.method(name)
-    settings = request.settings.get(name, {})
-    plugins.check_settings("method", kind, settings, "--set")
-    return kind(**settings)
+def _in_a_name(setting: tuple[str, Any]) -> str:
+    """Return a setting as a part of a folder's name; what may not stand in one is replaced by a digest."""
+    stated = f",{setting[0]}={setting[1]}"
+    return stated if re.fullmatch(r"[\w.,=+-]{1,60}", stated) else f",{setting[0]}={manifest.text_digest(setting[1])}"
 
 
 def _by_head(methods: Sequence[Method]) -> Iterator[list[Method]]:

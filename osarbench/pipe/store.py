@@ -8,6 +8,7 @@ torch: it runs in decoding processes.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -210,8 +211,7 @@ def _choose(sources: Sequence[Source], short_side: int, middle: int | None, fold
         sizes.append(_middle(total, middle)[1] * short_side * short_side * 1.6 * 3)
     estimate = float(np.mean(sizes)) * len(sources) if sizes else 0.0
     folder.mkdir(parents=True, exist_ok=True)
-    status = os.statvfs(folder)
-    if estimate < min(RAW_LIMIT, status.f_bavail * status.f_frsize / 2):
+    if estimate < min(RAW_LIMIT, shutil.disk_usage(folder).free / 2):
         return "raw"
     console.say(
         f"decode: frames would take about {estimate / 1e9:.0f} GB in {folder}; they are decoded again each time "

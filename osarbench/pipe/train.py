@@ -92,7 +92,12 @@ def train(
         fabric.barrier()
     if log is not None:
         log.close()
-        record = {"seconds": round(time.perf_counter() - start, 2), "device": str(fabric.device)}
+        # threads are no part of the identity, yet sums over other numbers of them round differently
+        record = {
+            "seconds": round(time.perf_counter() - start, 2),
+            "device": str(fabric.device),
+            "threads": torch.get_num_threads(),
+        }
         with manifest.making(into.network, identity, **record) as temporary:
             networks.save(network, temporary)
         into.checkpoint.unlink(missing_ok=True)

@@ -57,9 +57,16 @@ def publish_run(scores: Path, folder: Path) -> Path:
         "settings": identity["method"]["settings"],
         "osarbench": made["osarbench"],
         "versions": made["versions"],
+        "training": _training(scores),
         "made": made["made"],
     }
     return publish(table.read(scores), facts, folder)
+
+
+def _training(scores: Path) -> dict[str, Any]:
+    """Return how the network of a run was trained: the device, the threads and the seconds it took."""
+    trained = manifest.read(scores.parent.parent / "network.pt") or {}
+    return {key: trained[key] for key in ("device", "threads", "seconds") if key in trained}
 
 
 def publish(rows: pd.DataFrame, facts: Mapping[str, Any], folder: Path) -> Path:
