@@ -86,7 +86,7 @@ def test_clips_that_share_nothing_are_clean(own: Path) -> None:
     assert "2 train, 0 calibration, 2 known, 1 unknown videos" in result.output
     assert "Groups: no source group has videos of two roles." in result.output
     assert "Frames: no two videos of two roles" in result.output
-    assert result.output.rstrip().endswith("No leak by group or file between training and known test.")
+    assert result.output.rstrip().endswith("No leak by group or file between training and test.")
 
 
 def test_a_re_encoded_and_rescaled_copy_is_found(own: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_group_in_train_and_test_is_a_leak(own: Path) -> None:
     result = audit("--no-frames")
     assert result.exit_code == 1
     assert "pull-2: 1 train, 1 known (pull), for example v_PullUps" in result.output
-    assert "LEAK: 1 group or file of the known test is in training." in result.output
+    assert "LEAK: 1 group or file of the test is in training." in result.output
     assert "Frames: not looked at." in result.output
 
 
@@ -121,6 +121,13 @@ def test_the_same_bytes_under_another_name_are_a_leak(own: Path) -> None:
     listed(*LISTED, ("renamed.avi", "pull", "test", "renamed"))
     found = report("--no-frames")
     assert found["leaks"][0]["videos"] == ["v_PullUps_g02_c01.avi", "renamed.avi"]
+    assert audit("--no-frames").exit_code == 1
+
+
+def test_a_training_file_among_the_unknown_videos_is_a_leak(own: Path) -> None:
+    shutil.copy(own / LISTED[0][0], own / "renamed.avi")
+    listed(*LISTED, ("renamed.avi", "wave", "unknown", "renamed"))
+    assert report("--no-frames")["leaks"][0]["roles"] == ["train", "unknown"]
     assert audit("--no-frames").exit_code == 1
 
 

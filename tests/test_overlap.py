@@ -253,3 +253,10 @@ def test_every_class_of_the_lists_is_one_of_the_data_set(shared: Path) -> None:
     assert {label for its in exclusions.read("hmdb51").values() for label in its.classes} <= hmdb
     content = tomllib.loads(exclusions.files()["hmdb51"].read_text())
     assert content["classes"].keys() <= hmdb
+
+
+def test_lists_that_name_no_class_of_the_tables_are_told(tmp_path: Path) -> None:
+    rows = small(hug=3).assign(source="hmdb51/test1")
+    table.write(rows, tmp_path / "scores.csv")
+    shown = call(str(tmp_path / "scores.csv")).output
+    assert "none of the listed classes by name" in shown

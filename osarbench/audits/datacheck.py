@@ -130,7 +130,7 @@ def render(report: Report) -> str:
     )
     notes = list(_notes(report))
     problems = report.problems
-    verdict = "A run would be wrong:" if problems else "No problem found: a run would be right."
+    verdict = "A run would be wrong:" if problems else "No problem found: ready for a run."
     parts = [f"{report.dataset} in {report.root}", table, *notes, "\n".join([verdict, *(f"  {p}" for p in problems)])]
     return "\n\n".join(parts)
 

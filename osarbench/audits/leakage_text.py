@@ -31,11 +31,11 @@ def to_json(report: Report) -> str:
 def _verdict(report: Report) -> str:
     count = len(report.leaks)
     if count:
-        what = _number(count, "group or file of the known test is", "groups or files of the known test are")
+        what = _number(count, "group or file of the test is", "groups or files of the test are")
         return f"LEAK: {what} in training."
     alike = sum(is_leak(found.roles) for found in report.copies or ())
     more = f", but {_number(alike, 'pair', 'pairs')} of groups to look at (Frames)" if alike else ""
-    return f"No leak by group or file between training and known test{more}."
+    return f"No leak by group or file between training and test{more}."
 
 
 def _plain(entry: Shared | Same | Copies | Exposed) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _exposure(report: Report) -> Iterator[str]:
     if same:
         yield _line(same)
     if alike:
-        yield f"{_number(len(alike), 'other shares', 'others share')} words with a label, which people should look at."
+        yield f"{_number(len(alike), 'other shares', 'others share')} words with a label; review them by hand."
         yield _line(alike)
 
 

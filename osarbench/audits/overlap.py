@@ -1,8 +1,8 @@
 """Unknown classes that may be known ones under another name, found from scores tables and class names alone.
 
 A network that was trained on an action calls it by its name wherever it meets it: an unknown class whose videos nearly
-all fall into one known class repeats that class, or looks much like it. Classes found so are candidates for people to
-review. The measure is `purity` of `osarbench.metrics.per_class`, pooled over tables.
+all fall into one known class repeats that class, or looks much like it. Classes found so are candidates for
+manual review. The measure is `purity` of `osarbench.metrics.per_class`, pooled over tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from osarbench.audits import names
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.protocol import Protocol
 
-#: From here on, a class is shown to people: half of its videos fall into one known class, or half of the words agree.
+#: From here on, a class is shown: half of its videos fall into one known class, or half of the words agree.
 NOTABLE = 0.5
 
 
@@ -73,7 +73,7 @@ def check(tables: Mapping[str, pd.DataFrame], protocol: Protocol | None = None) 
         try:
             table.validate(rows)
             if protocol is not None:
-                _check_protocol(rows, protocol)
+                check_protocol(rows, protocol)
         except OsarbenchError as error:
             raise OsarbenchError(f"{name}: {error}") from error
         unknown[name] = set(rows.loc[rows["role"] == "unknown", "label"])
@@ -87,8 +87,11 @@ def check(tables: Mapping[str, pd.DataFrame], protocol: Protocol | None = None) 
             )
 
 
-def _check_protocol(rows: pd.DataFrame, protocol: Protocol) -> None:
-    """Compare a table's classes with those that the protocol's file names; a data set need not be there for it."""
+def check_protocol(rows: pd.DataFrame, protocol: Protocol) -> None:
+    """Raise an `OsarbenchError` if data sets or classes of a table are not those that the protocol's file names.
+
+    No data set need be there for it, so classes that the file does not name are believed.
+    """
     sections = protocol.sections
     unknown = set(rows.loc[rows["role"] == "unknown", "label"])
     stated = {label for part in sections.unknown for label in part.classes}
@@ -104,6 +107,20 @@ def _check_protocol(rows: pd.DataFrame, protocol: Protocol) -> None:
             f"The table has none of the {len(named)} unknown classes that the protocol '{protocol.name}' excludes or "
             "contests. Name the protocol that the table is of, or leave --protocol out."
         )
+    _check_datasets(rows, protocol)
+
+
+def _check_datasets(rows: pd.DataFrame, protocol: Protocol) -> None:
+    """Compare the data sets in the column ``source`` ("hmdb51/test1") with the protocol's."""
+    sections = protocol.sections
+    for role, right in (("known", {sections.known.dataset}), ("unknown", {its.dataset for its in sections.unknown})):
+        sources = rows.loc[rows["role"] == role, "source"]
+        there = set(sources[sources.str.contains("/")].str.partition("/")[0])
+        if there - right:
+            raise OsarbenchError(
+                f"The {role} videos are of {', '.join(sorted(there - right))}, and in the protocol '{protocol.name}' "
+                f"they are of {', '.join(sorted(right))}. Name the protocol that the table is of."
+            )
 
 
 def _refuse(wrong: set[str], right: Iterable[str], what: str) -> None:

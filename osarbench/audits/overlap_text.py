@@ -11,7 +11,7 @@ from osarbench.audits.overlap import NOTABLE, Candidate
 from osarbench.audits.sweep import METRICS, NONE, Result, Turn, turns
 
 SHOWN = 20  #: candidates in the terminal
-VERDICT = "Candidates to be reviewed by people, not a verdict: what looks alike need not be the same action."
+VERDICT = "Candidates for manual review, not a verdict: what looks alike need not be the same action."
 
 
 def render(
@@ -21,6 +21,11 @@ def render(
     parts = ["\n".join(_candidates(candidates, protocol))]
     if lists:
         parts += [*_results(results), "\n".join(_turns(turns(results))), "\n".join(_sources(lists))]
+        if all(result.removed == 0 for result in results):
+            parts.append(
+                "The tables have none of the listed classes by name, so no list changes anything. Give an imported "
+                "file the names of its classes: osarbench import --unknown-classes NAME|FILE."
+            )
     else:
         parts.append("No exclusion lists are known for these unknown classes; give a file of them with --lists.")
     return "\n\n".join(part for part in parts if part)
@@ -93,7 +98,7 @@ def _turns(found: Sequence[Turn]) -> Iterator[str]:
 def _sources(lists: Mapping[str, ExclusionList]) -> Iterator[str]:
     width = max(len(name) for name in lists)
     for name, its in lists.items():
-        yield f"{name:<{width}}  {its.source}{'  (needs review by people)' if its.needs_review else ''}"
+        yield f"{name:<{width}}  {its.source}{'  (needs manual review)' if its.needs_review else ''}"
 
 
 def _removed(result: Result) -> str:

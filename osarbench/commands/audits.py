@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def overlap(scores: Sequence[Path], protocol: str | None, lists: str | None, json_file: Path | None) -> None:
     """Look for unknown classes that repeat known ones, and show how exclusion lists move the results.
 
-    SCORES are scores tables of one or several methods on the same videos. What is found are candidates for people to
-    review. The lists of the tables' unknown data sets are taken unless --lists says otherwise.
+    SCORES are scores tables of one or several methods on the same videos. What is found are candidates for
+    manual review. The lists of the tables' unknown data sets are taken unless --lists says otherwise.
     """
     from osarbench import protocol as protocols
     from osarbench import table
@@ -60,7 +60,8 @@ def audit(
 ) -> None:  # fmt: skip
     """Look for test videos that training has seen: source groups, equal files, near copies, pre-training labels.
 
-    Exits with 1 if training and the known test share a source group or a file. Near copies are for people to look at.
+    Exits with 1 if training and the known test share a source group, or training and any test share a file. Near
+    copies are candidates for manual review.
     """
     from osarbench import places, plugins
     from osarbench import protocol as protocols

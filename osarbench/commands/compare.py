@@ -23,7 +23,8 @@ _LEVELS = 3
               help="A method with the tables of its seeds, or a pattern: 'dear=runs/*/dear/scores.csv'. Tables of "
               "single views of one seed are joined by +.")  # fmt: skip
 @click.option("--metric", "metrics", multiple=True, metavar="NAME",
-              help="Compare this metric; may be repeated. Default: six usual ones.")  # fmt: skip
+              help="Compare this metric; may be repeated. Default: AUROC, AUPR, FPR95, OSCR, closed accuracy, "
+              "balanced accuracy.")  # fmt: skip
 @click.option("--resample", type=click.Choice(["class", "group"]), default="class", show_default=True,
               help="What is drawn anew: classes (would it be so with other classes?) or the sources of clips within "
               "them (with other videos of these classes?).")  # fmt: skip
@@ -46,7 +47,7 @@ def compare(
     """Compare methods on the same videos: differences with intervals and p-values, corrected for their number.
 
     FILES are scores tables (scores.csv), one for each method; give several seeds of a method with --entry. One table
-    alone is told with its intervals.
+    alone is shown with its intervals.
     """
     from osarbench import table
     from osarbench.commands import compare_text

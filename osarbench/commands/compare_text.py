@@ -88,6 +88,8 @@ def _pairs(comparison: Comparison, shown: str) -> str:
         "detectable: the smallest true difference that such a comparison finds with 80 % power; unpaired: if the "
         "methods had been tested on different videos.",
     ]
+    if any(pair.p >= 0.05 and not pair.difference.low <= 0 <= pair.difference.high for pair in comparison.pairs):
+        told.append("An interval without 0 beside a large p: the difference is skewed (FPR95 often is); ranks go by p.")
     if swapped:
         told.insert(1, "p swap: how often the difference is as large if the methods are swapped in some of what is "
                     "resampled.")  # fmt: skip

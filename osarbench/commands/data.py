@@ -17,19 +17,21 @@ def data() -> None:
 @data.command()
 @click.argument("name")
 @click.argument("root", type=FOLDER, required=False)
+@click.option("--data", type=FOLDER, help="Folder that contains the data set, instead of ROOT.  [OSARBENCH_DATA]")
 @click.option("--split", "splits", multiple=True, help="Only this split; repeat for several.")
 @click.option("--complete", is_flag=True, help="A missing video is a problem, too.")
 @click.option("--no-read", is_flag=True, help="Do not open the files.")
 @click.option("--json", "json_file", type=FILE, help="Write the full report to this file.")
 def check(
-    name: str, root: Path | None, splits: Sequence[str], complete: bool, no_read: bool, json_file: Path | None
-) -> None:
+    name: str, root: Path | None, data: Path | None, splits: Sequence[str], complete: bool, no_read: bool,
+    json_file: Path | None,
+) -> None:  # fmt: skip
     """Compare the data set NAME in the folder ROOT with its lists; exits with 1 if a run would be wrong."""
     from osarbench import places, plugins
     from osarbench.audits import datacheck
 
     kind = plugins.load(kinds=("datasets",)).dataset(name)
-    dataset = kind(root if root is not None else places.find().dataset(name, None, embedded=kind.embedded))
+    dataset = kind(root if root is not None else places.find(data=data).dataset(name, None, embedded=kind.embedded))
     dataset.prepare()
     report = datacheck.check(dataset, splits=splits or None, read=not no_read, complete=complete)
     click.echo(datacheck.render(report))

@@ -14,8 +14,14 @@ from osarbench.commands.options import FOLDER
 def leaderboard(folder: Path, only_check: bool) -> None:
     """Render the Markdown pages of FOLDER (leaderboards/) from the scores tables in it."""
     from osarbench import manifest
+    from osarbench.errors import OsarbenchError
     from osarbench.reports import leaderboard as board
 
+    if not folder.is_dir():
+        raise OsarbenchError(
+            f"There is no folder {folder}. Name that of your leaderboards, or publish a first entry in it with "
+            "`osarbench run --publish` or `osarbench import --publish`."
+        )
     if only_check:
         problems = board.check(folder)
         for problem in problems:

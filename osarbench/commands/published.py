@@ -65,6 +65,8 @@ def import_(
         click.echo("".join(f"  taken: {choice}\n" for choice in origin["choices"]), nl=False)
         click.echo(f"  {len(rows):,} rows are in {target}, where they came from in {beside.name}")
         if publish_to is not None:
+            if wrong:
+                raise OsarbenchError("Nothing is published: errors were found, so numbers of this file are wrong.")
             click.echo(f"  published {_publish(rows, origin, publish_to, **entry)}")
     sys.exit(1 if check_only and wrong else 0)
 
@@ -173,7 +175,15 @@ def _classes(name: str | None) -> tuple[Sequence[str] | None, str]:
     try:
         return dataset(file).classes, f"the data set {name}"  # some have their names in the code
     except OsarbenchError:
+        pass
+    try:
         return dataset(places.find().dataset(name, None, embedded=dataset.embedded)).classes, f"the data set {name}"
+    except OsarbenchError as error:
+        raise OsarbenchError(
+            f"The class names of the data set '{name}' are in its annotations, and these are not found. Name their "
+            "file (classInd.txt, moments_categories.txt), or set OSARBENCH_DATA to the folder that contains "
+            f"'{name}/'."
+        ) from error
 
 
 def _hmdb_lists() -> dict[str, list[int]]:

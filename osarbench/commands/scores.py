@@ -2,27 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from osarbench.commands.options import FILE
+from osarbench.errors import OsarbenchError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from osarbench.protocol import Protocol
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("--protocol", metavar="NAME|FILE.toml",
+              help="Evaluate as it says, without the classes it excludes.  [what the run or entry states]")  # fmt: skip
+@click.option("--threshold-from", type=click.Choice(["calibration", "train"]),
+              help="Learn the threshold from held-out or from training videos.  [calibration]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print every number.")
-def evaluate(files: Sequence[Path], as_json: bool) -> None:
-    """Compute all metrics of scores tables (scores.csv): no data, no weights, no GPU."""
+def evaluate(files: Sequence[Path], protocol: str | None, threshold_from: str | None, as_json: bool) -> None:
+    """Compute all metrics of scores tables (scores.csv): no data, no weights, no GPU.
+
+    Shown are the usual ones, with their conventions; --json has all.
+    """
     import json
 
-    from osarbench import metrics, table
+    from osarbench.reports.text import legend
 
-    results = {str(file): metrics.evaluate(table.read(file)) for file in files}
+    results = {str(file): _numbers(file, protocol, threshold_from) for file in files}
     if as_json:
         click.echo(json.dumps(results, indent=1))
         return
     print_metrics(results)
+    click.echo("\n" + "\n".join(["Percent; --json has every metric.", *legend(results)]))
 
 
 def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -33,3 +47,40 @@ def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
 
     headers, lines = rows(results)
     click.echo(tabulate(lines, headers=headers, floatfmt=".2f", missingval="-"))
+
+
+def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> dict[str, Any]:
+    """Return the metrics of a table under a named protocol, or as its run or entry states, or by default."""
+    from osarbench import metrics, table
+    from osarbench.reports.results import settings_of
+
+    rows = table.read(file)
+    try:
+        if protocol is None:
+            settings = settings_of(file)
+        else:
+            from osarbench import protocol as protocols
+
+            read = protocols.read(protocol)
+            rows, settings = _of_protocol(file, rows, read), metrics.settings_of(read)
+        chosen = {} if threshold_from is None else {"threshold_from": threshold_from}
+        return metrics.evaluate(rows, **{**settings, **chosen})
+    except OsarbenchError as error:
+        raise OsarbenchError(f"{file}: {error}") from error
+
+
+def _of_protocol(file: Path, rows: "pd.DataFrame", protocol: "Protocol") -> "pd.DataFrame":
+    """Return the rows without excluded unknown classes, which are told; all classes must be the protocol's."""
+    from osarbench.audits import overlap
+
+    overlap.check_protocol(rows, protocol)
+    excluded = {name for unknown in protocol.sections.unknown for name in unknown.exclude}
+    left_out = (rows["role"] == "unknown") & rows["label"].isin(list(excluded))
+    if left_out.any():
+        classes = rows.loc[left_out, "label"].nunique()
+        click.echo(
+            f"osarbench: {file}: {left_out.sum():,} videos of {classes} unknown classes that the protocol "
+            f"'{protocol.name}' excludes are left out.",
+            err=True,
+        )
+    return rows[~left_out].reset_index(drop=True)

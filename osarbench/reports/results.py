@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from osarbench import manifest, metrics, table
-from osarbench import protocol as protocols
 from osarbench.errors import OsarbenchError
 from osarbench.metrics.outcome import Outcome, outcome
 
@@ -79,6 +78,15 @@ def differences(results: Sequence[Result]) -> list[str]:
     return found
 
 
+def settings_of(file: Path) -> dict[str, Any]:
+    """Return the settings of the ``metrics.json`` beside a scores table, else of its protocol, else none (defaults).
+
+    Raises:
+        OsarbenchError: the ``metrics.json`` or the manifest is damaged.
+    """
+    return _settings(file, _facts(file))
+
+
 def _tables(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
@@ -140,14 +148,18 @@ def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     beside = file.with_name("metrics.json")
     if file.name in TABLES and beside.is_file():
         try:
-            stated = json.loads(beside.read_text(encoding="utf-8"))["settings"]
-            return {key: stated[key] for key in _SETTINGS}
+            stated = dict(json.loads(beside.read_text(encoding="utf-8"))["settings"])
+            return {key: stated[key] for key in _SETTINGS if key in stated}  # an older one may have fewer
         except (ValueError, KeyError, TypeError) as error:
             raise OsarbenchError(f"{beside} is damaged. Delete it and run the same `osarbench run` again.") from error
     stated = facts.get("protocol") or {}
+    if not stated:
+        return {}
+    from osarbench import protocol as protocols  # it imports torch, which few tables need
+
     try:
         protocol = protocols.read(stated["name"])
-    except (OsarbenchError, KeyError, TypeError):  # somebody's own protocol, or none
+    except (OsarbenchError, KeyError, TypeError):  # somebody's own protocol
         return {}
     if protocol.sha256 != stated.get("sha256"):
         return {}

@@ -27,6 +27,23 @@ def rows(results: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list
     return ["", "known / unknown", *COLUMNS], lines
 
 
+def legend(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return lines that say the convention of each column of `rows`, and how thresholds were learnt."""
+    conventions = next(iter(results.values()))["conventions"]
+    lines = [f"{column.rstrip(' ↑↓')}: {conventions[key]}" for column, key in COLUMNS.items()]
+    for quantile, source, rule in sorted({_threshold(metrics["settings"]) for metrics in results.values()}):
+        lines.append(f"threshold: accepts {100 * quantile:g} % of the {source} videos (rule '{rule}')")
+    without = [name for name, metrics in results.items() if metrics["thresholded"]["threshold"] is None]
+    if without:
+        whose = "any table" if len(without) == len(results) else ", ".join(without)
+        lines.append(f"-: no such videos are in {whose}")
+    return lines
+
+
+def _threshold(settings: Mapping[str, Any]) -> tuple[float, str, str]:
+    return settings["quantile"], settings["threshold_from"], settings["threshold_rule"]
+
+
 def _parts(metrics: Mapping[str, Any]) -> Iterator[tuple[bool, str, Mapping[str, Any]]]:
     """Yield the headline and, where they say more, its parts: (is it the first, what it compares, numbers)."""
     yield True, "all / all", metrics["headline"]

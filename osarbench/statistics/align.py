@@ -105,7 +105,8 @@ def _different(first: str, has: pd.Index, second: str, its: pd.Index) -> Osarben
     for name, other, lacking in ((first, second, has.difference(its)), (second, first, its.difference(has))):
         if len(lacking):
             videos = some(["/".join(key) for key in lacking])
-            parts.append(f"{name} has {len(lacking):,} test videos that {other} lacks: {videos}.")
+            count = f"{len(lacking):,} test video{'s' * (len(lacking) > 1)}"
+            parts.append(f"{name} has {count} that {other} lacks: {videos}.")
     return OsarbenchError(
         f"{' '.join(parts)} They have {len(has.intersection(its)):,} in common. A paired comparison needs the same "
         "videos: score them all with both methods, or compare on the common ones with --intersection."

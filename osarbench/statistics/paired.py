@@ -252,6 +252,8 @@ def _notes(aligned: Aligned, sides: resample.Sides, seeds: Mapping[str, int], pa
     if len(single) < len(seeds):
         together = " Seeds of the same place are drawn together." if paired_seeds else ""
         yield f"Where there are several seeds, a number is their mean, and seeds are resampled too.{together}"
+    if aligned.known["video"].str.fullmatch(r"row \d{5,}").all() and len(seeds) > 1:
+        yield "Videos have no names, only numbers of rows: they were paired by their place in the files."
     for name, side in (("known", sides.known), ("unknown", sides.unknown)):
         if side.number < FEW_CLUSTERS:
             kind = "groups" if sides.groups else "classes"
