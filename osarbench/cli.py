@@ -22,9 +22,22 @@ from osarbench.commands import (
 )
 from osarbench.errors import OsarbenchError, did_you_mean
 
+#: Commands as `osarbench --help` groups them.
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Run methods": (run.run, listing.list_, data.data, weights.weights),
+    "Judge results": (scores.evaluate, compare.compare, report.report, leaderboard.leaderboard),
+    "Check data and published results": (audits.audit, audits.overlap, published.import_, published.reproduce),
+    "Write plugins": (authoring.new, authoring.check),
+}
+
 
 class _Commands(click.Group):
-    """A group that names the nearest command for a misspelt one."""
+    """A group that lists its commands by section, and names the nearest one for a misspelt name."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(str(command.name), command.get_short_help_str(limit=200)) for command in commands])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:
@@ -41,24 +54,9 @@ def cli() -> None:
     """Benchmark open-set action recognition: know the known actions, and say which videos show none of them."""
 
 
-COMMANDS = (
-    run.run,
-    listing.list_,
-    scores.evaluate,
-    compare.compare,
-    report.report,
-    published.import_,
-    published.reproduce,
-    leaderboard.leaderboard,
-    data.data,
-    authoring.check,
-    authoring.new,
-    weights.weights,
-    audits.overlap,
-    audits.audit,
-)
-for command in COMMANDS:
-    cli.add_command(command)
+for section in SECTIONS.values():
+    for command in section:
+        cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

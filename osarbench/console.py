@@ -42,10 +42,10 @@ def duration(seconds: float) -> str:
     """
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes = round(seconds / 60) if seconds >= 3600 else int(seconds // 60)
-    if seconds >= 3600:
-        return f"{minutes // 60}:{minutes % 60:02d} h"
-    return f"{minutes}:{int(seconds % 60):02d} min"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} min"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02d} h"
 
 
 def figures(values: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from osarbench.errors import OsarbenchError, unknown_name
+from osarbench.errors import OsarbenchError, did_you_mean
 
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v"})
 
@@ -75,13 +75,19 @@ class Dataset(ABC):
             OsarbenchError: the root is not there; the message says what to put where.
         """
         if not self.root.is_dir():
+            above = self.root.parent
+            is_above = (above / "videos").is_dir() or (above / "annotations").is_dir()
+            hint = f" Did you mean the folder above, {above.parent}?" if is_above else ""
             raise OsarbenchError(
-                f"The data set '{self.name}' is not at {self.root}: there is no such folder.\n{self.layout}\n"
-                "Say where your data sets lie with --data DIR (the folder that contains "
-                f"'{self.root.name}/'), with OSARBENCH_DATA, or in the config file."
+                f"The data set '{self.name}' is not at {self.root}: there is no such folder.{hint}\n{self.layout}\n"
+                f"The data folder (--data DIR, OSARBENCH_DATA, or `data` in the config file) must contain "
+                f"'{self.root.name}/'."
             )
 
     def check_split(self, split: str) -> None:
         """Raise an `OsarbenchError` that names the nearest split if there is none of this name."""
         if split not in self.splits:
-            raise unknown_name(f"split of data set '{self.name}'", split, self.splits)
+            raise OsarbenchError(
+                f"The data set '{self.name}' has no split '{split}'.{did_you_mean(split, self.splits)} It has: "
+                f"{', '.join(self.splits)}."
+            )

@@ -211,14 +211,15 @@ def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
         # A misspelt key is also a missing one; the spelling is what helps.
         problem = min(error.errors(), key=lambda found: found["type"] not in _SURPLUS)
         *section, key = problem["loc"]
-        place = "".join(f"[{'.'.join(str(part) for part in section)}] " if section else "")
+        place = f"{where}: [{'.'.join(str(part) for part in section)}]" if section else where
         if problem["type"] in _SURPLUS:
             hint = did_you_mean(str(key), _keys(kind, section))
-            raise OsarbenchError(f"{where}: {place}has no key '{key}'.{hint}") from error
+            raise OsarbenchError(f"{place} has no key '{key}'.{hint}") from error
         if problem["type"] in ("missing", "missing_argument"):
-            raise OsarbenchError(f"{where}: {place}needs a key '{key}'.") from error
+            raise OsarbenchError(f"{place} needs a key '{key}'.") from error
         raise OsarbenchError(
-            f"{where}: {place}{key} = {problem['input']!r} is wrong: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+            f"{place}{'' if section else ':'} {key} = {problem['input']!r} is wrong: "
+            f"{problem['msg'][0].lower()}{problem['msg'][1:]}."
         ) from error
 
 

@@ -6,6 +6,7 @@ of HMDB-51, where it yields neighbours of the wanted frames with every library t
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
 Frames = npt.NDArray[np.uint8]
+#: Titles in some files of HMDB-51 are not UTF-8. From version 19 on, av reads them without being told to.
+_LENIENT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 class UnreadableVideo(Exception):  # noqa: N818  # it is what it says
@@ -86,8 +89,7 @@ def _decode(path: Path, start: float | None, end: float | None) -> Iterator[av.V
         raise UnreadableVideo(path, "an empty file")
     place = 0
     try:
-        # Titles in some files of HMDB-51 are not UTF-8.
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(str(path), **_LENIENT) as container:
             if not container.streams.video:
                 raise UnreadableVideo(path, "no video stream")
             stream = container.streams.video[0]

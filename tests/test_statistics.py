@@ -415,6 +415,16 @@ def test_one_seed_is_said_to_be_one() -> None:
     assert any("One seed of m0, m1" in note for note in comparison.notes)
 
 
+def test_rows_without_names_are_said_to_be_paired_by_their_place() -> None:
+    unnamed = {
+        name: [its.assign(video=[f"row {place:05d}" for place in range(len(its))]) for its in seeds]
+        for name, seeds in tables(2).items()
+    }
+    said = "paired by their place in the files"
+    assert any(said in note for note in compare(unnamed, metrics=["auroc"], draws=100).notes)
+    assert not any(said in note for note in compare(tables(2), metrics=["auroc"], draws=100).notes)
+
+
 # --- groups and bad input ---
 
 
@@ -448,7 +458,7 @@ def test_other_videos_are_counted_and_the_first_named() -> None:
     with pytest.raises(OsarbenchError) as error:
         compare({"a": [first], "b": [second]})
     assert "a has 2 test videos that b lacks: made/test/0000.avi, made/test/0379.avi." in str(error.value)
-    assert "b has 1 test videos that a lacks: made/test/0007.avi." in str(error.value)
+    assert "b has 1 test video that a lacks: made/test/0007.avi." in str(error.value)
     assert "377 in common" in str(error.value)
     assert "--intersection" in str(error.value)
 
