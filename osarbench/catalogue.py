@@ -8,8 +8,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import NamedTuple
 
-from osarbench import plugins
-from osarbench.protocol_files import protocol_files
+from osarbench import benchmark_files, plugins
 
 
 class Listing(NamedTuple):
@@ -30,7 +29,7 @@ def catalogue() -> list[Listing]:
         found += plugins_in(folder / kind / f"{stem}.py", "built-in")
     for entry in plugins.installed():
         found += _installed(entry)
-    for name, file in protocol_files().items():
+    for name, file in benchmark_files.shipped().items():
         found.append(Listing("protocols", name, _title(file), "built-in"))
     order = (*plugins.KINDS, "protocols")
     return sorted(found, key=lambda listing: (order.index(listing.kind), listing.name))

@@ -1,27 +1,25 @@
 """Protocols are data: one frozen TOML file each, strictly read, hashed."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from osarbench import benchmark_files, strict_toml
 from osarbench.backbone import ClipSpec
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.protocol_files import find_protocol
+from osarbench.strict_toml import STRICT
 
-_STRICT = ConfigDict(extra="forbid")
-_SURPLUS = ("unexpected_keyword_argument", "extra_forbidden")
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Known:
     """``[known]``: the actions that are trained on."""
 
@@ -33,7 +31,7 @@ class Known:
     calibration: Share = 0.1  #: share of each class's training videos held out, whole groups, for the threshold
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Unknown:
     """``[[unknown]]``: actions never seen in training."""
 
@@ -45,7 +43,7 @@ class Unknown:
     contested: Mapping[str, str] = Field(default_factory=dict)  #: class -> why results are also given without it
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
     """``[training]``: the recipe."""
 
@@ -68,7 +66,7 @@ class Training:
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Threshold:
     """``[threshold]``: where thresholded numbers take their threshold from."""
 
@@ -77,7 +75,7 @@ class Threshold:
     rule: Literal["quantile", "dear"] = "quantile"  #: see `osarbench.metrics.thresholds`
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Openness:
     """``[openness]``: the random choices of unknown classes in the openness curve."""
 
@@ -85,14 +83,14 @@ class Openness:
     seed: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Metrics:
     """``[metrics]``: conventions beyond the common ones."""
 
     unknown_parts: Count = 1  #: also average metrics over so many random equal parts of the unknown videos
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class HeadSection:
     """``[backbones.NAME.heads.HEAD]``: what a published protocol changes for some methods only."""
 
@@ -100,7 +98,7 @@ class HeadSection:
     settings: Mapping[str, Any] = Field(default_factory=dict)  #: keyword arguments of the head
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class BackboneSection:
     """``[backbones.NAME]``: what this protocol changes for one backbone."""
 
@@ -112,7 +110,7 @@ class BackboneSection:
     heads: Mapping[str, HeadSection] = Field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Sections:
     """What a protocol file holds."""
 
@@ -159,7 +157,7 @@ class Protocol(NamedTuple):
         return Recipe(
             options=section.options,
             clips={**self.sections.clips, **section.clips},
-            training=_build(Training, training, f"{self.file}: [{where}.training]"),
+            training=strict_toml.build(Training, training, f"{self.file}: [{where}.training]"),
             weights=section.weights,
             weights_sha256=section.weights_sha256,
             head_settings=only.settings,
@@ -173,14 +171,9 @@ def read(name: str) -> Protocol:
         OsarbenchError: no such protocol, not TOML, an unknown, missing or wrong key (with the nearest right one), or
             a class that is known and unknown at once.
     """
-    file = find_protocol(name)
-    raw = file.read_bytes()
-    try:
-        content = tomllib.loads(raw.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
-    sections: Sections = _build(Sections, content, str(file))
-    protocol = Protocol(file.stem, hashlib.sha256(raw).hexdigest(), file, sections)
+    file = benchmark_files.find(name)
+    sections: Sections = strict_toml.build(Sections, strict_toml.read(file), str(file))
+    protocol = Protocol(file.stem, hashlib.sha256(file.read_bytes()).hexdigest(), file, sections)
     for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
         clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
         for head in section.heads:
@@ -200,36 +193,8 @@ def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> Cl
         if key not in known:
             raise OsarbenchError(f"{where}: [clips] has no key '{key}'.{did_you_mean(key, known)}")
     merged = asdict(default) | dict(overrides)
-    checked = _build(ClipSpec, merged, f"{where}: [clips]")
+    checked = strict_toml.build(ClipSpec, merged, f"{where}: [clips]")
     return replace(default, **{field: getattr(checked, field) for field in known})
-
-
-def _build(kind: type, content: Mapping[str, Any], where: str) -> Any:
-    try:
-        return TypeAdapter(kind).validate_python(content)
-    except ValidationError as error:
-        # A misspelt key is also a missing one; the spelling is what helps.
-        problem = min(error.errors(), key=lambda found: found["type"] not in _SURPLUS)
-        *section, key = problem["loc"]
-        place = f"{where}: [{'.'.join(str(part) for part in section)}]" if section else where
-        if problem["type"] in _SURPLUS:
-            hint = did_you_mean(str(key), _keys(kind, section))
-            raise OsarbenchError(f"{place} has no key '{key}'.{hint}") from error
-        if problem["type"] in ("missing", "missing_argument"):
-            raise OsarbenchError(f"{place} needs a key '{key}'.") from error
-        raise OsarbenchError(
-            f"{place}{'' if section else ':'} {key} = {problem['input']!r} is wrong: "
-            f"{problem['msg'][0].lower()}{problem['msg'][1:]}."
-        ) from error
-
-
-def _keys(kind: type, section: list[Any]) -> list[str]:
-    """Return the keys that a section may have, following the path of a validation error."""
-    if section and is_dataclass(kind):
-        inner = {"known": Known, "unknown": Unknown, "training": Training, "threshold": Threshold,
-                 "openness": Openness, "metrics": Metrics, "backbones": BackboneSection}.get(section[0])  # fmt: skip
-        kind = inner or kind
-    return [field.name for field in fields(kind)]
 
 
 def _check_classes(sections: Sections, file: Path) -> None:

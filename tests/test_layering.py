@@ -25,7 +25,8 @@ LAYERS = [
     {"protocol", "plugins"},
     {"hookspecs"},
     {"method"},
-    {"annotations", "backbone", "dataset", "protocol_files"},
+    {"annotations", "backbone", "dataset", "strict_toml"},
+    {"benchmark_files"},
     {"errors"},
 ]
 

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from osarbench import metrics, protocol, table
+from osarbench import benchmark_files, metrics, protocol, table
 from osarbench.audits import exclusions, names, overlap, sweep
 from osarbench.commands import audits
 from osarbench.errors import OsarbenchError
 
+SHIPPED = benchmark_files.shipped("exclusion list")["hmdb51"]
 PSL_EIGHT = {"golf", "pullup", "pushup", "ride_bike", "ride_horse", "shoot_ball", "shoot_bow", "swing_baseball"}
 FILES = {
     "dear": "results/TSM_EDLNoKLAvUCDebias_EDL_HMDB_result",
@@ -175,7 +176,7 @@ def test_published_lists_have_their_published_length_and_mits_needs_review() -> 
     ],
 )
 def test_a_file_of_lists_is_read_strictly(tmp_path: Path, before: str, after: str, message: str) -> None:
-    text = exclusions.files()["hmdb51"].read_text().replace("[lists.psl8]", "[lists.psl8]\nneeds_review = false")
+    text = SHIPPED.read_text().replace("[lists.psl8]", "[lists.psl8]\nneeds_review = false")
     (tmp_path / "own.toml").write_text(text.replace(before, after))
     with pytest.raises(OsarbenchError) as raised:
         exclusions.read(str(tmp_path / "own.toml"))
@@ -207,7 +208,7 @@ def test_without_lists_the_candidates_are_shown_alone(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["a/scores.csv", "--lists", "hmbd51"], "Did you mean 'hmdb51'?"),
-        (["a/scores.csv", "--lists", "none.toml"], "There is no file of exclusion lists none.toml"),
+        (["a/scores.csv", "--lists", "none.toml"], "There is no exclusion list file none.toml"),
         (["a/scores.csv", "--protocol", "ucf101-mit"], "none of the 49 unknown classes that the protocol"),
         (
             ["a/scores.csv", "--protocol", "ucf12-hmdb20"],
@@ -251,7 +252,7 @@ def test_names_are_alike_by_their_stems(first: str, second: str, similarity: flo
 def test_every_class_of_the_lists_is_one_of_the_data_set(shared: Path) -> None:
     hmdb = set((shared / "data/annotations/hmdb51_label_map.txt").read_text().split())
     assert {label for its in exclusions.read("hmdb51").values() for label in its.classes} <= hmdb
-    content = tomllib.loads(exclusions.files()["hmdb51"].read_text())
+    content = tomllib.loads(SHIPPED.read_text())
     assert content["classes"].keys() <= hmdb
 
 

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import protocol
+from osarbench import benchmark_files, protocol
 from osarbench.backbone import ClipSpec
 from osarbench.errors import OsarbenchError
-from osarbench.protocol_files import protocol_files
 
 SMALL = """
 title = "small"
@@ -31,7 +30,7 @@ def write(folder: Path, text: str) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("name", sorted(protocol_files()))
+@pytest.mark.parametrize("name", sorted(benchmark_files.shipped()))
 def test_every_protocol_that_comes_with_osarbench_is_read(name: str) -> None:
     assert protocol.read(name).sections.title
 

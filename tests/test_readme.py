@@ -9,9 +9,8 @@ import click
 import pytest
 from test_run import request
 
-from osarbench import cli
+from osarbench import benchmark_files, cli
 from osarbench.pipe.run import run
-from osarbench.protocol_files import protocol_files
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)
@@ -45,8 +44,9 @@ def test_every_command_of_the_readme_parses(command: str) -> None:
 def test_every_protocol_is_in_the_readme() -> None:
     rows = re.findall(r"^\| ((?:`[\w*-]+`(?:, )?)+) \|", README.read_text(), re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([\w*-]+)`", row)]
-    assert all(fnmatch.filter(protocol_files(), name) for name in named)
-    assert [name for name in protocol_files() if not any(fnmatch.fnmatch(name, shown) for shown in named)] == []
+    shipped = benchmark_files.shipped()
+    assert all(fnmatch.filter(shipped, name) for name in named)
+    assert [name for name in shipped if not any(fnmatch.fnmatch(name, shown) for shown in named)] == []
 
 
 def test_the_readme_is_short() -> None:

@@ -8,12 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from osarbench import metrics, plugins, protocol
+from osarbench import benchmark_files, metrics, plugins, protocol
 from osarbench.pipe.optimize import make_optimizer
-from osarbench.protocol_files import protocol_files
 
 LOADED = plugins.load()
-PUBLISHED = [name for name in sorted(protocol_files()) if name.startswith(("dear2021", "psl2023"))]
+PUBLISHED = [name for name in sorted(benchmark_files.shipped()) if name.startswith(("dear2021", "psl2023"))]
 
 
 def groups_of(protocol_name: str, backbone: str, method: str) -> Counter[tuple[float, float]]:

@@ -1,21 +1,19 @@
 """Published lists of unknown classes that repeat a known one: data, one strict TOML file for each unknown data set."""
 
-import importlib.util
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
+from osarbench import benchmark_files, strict_toml
+from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.protocol import Protocol
+from osarbench.strict_toml import STRICT
 
-_STRICT = ConfigDict(extra="forbid")
 
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ListSection:
     """``[lists.NAME]``: one list, either its classes or the union of other lists."""
 
@@ -26,7 +24,7 @@ class ListSection:
     needs_review: bool = False  #: nobody has looked at the videos yet
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Sections:
     """What a file of lists holds."""
 
@@ -54,12 +52,8 @@ def read(name: str) -> dict[str, ExclusionList]:
         OsarbenchError: no such file, not TOML, an unknown or missing key, a class without a reason or a reason without
             a list, or a union of lists that are not there.
     """
-    file = _find(name)
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
-    sections = _build(content, file)
+    file = benchmark_files.find(name, "exclusion list")
+    sections: Sections = strict_toml.build(Sections, strict_toml.read(file), str(file))
     lists = {name: _resolve(name, sections, file) for name in sections.lists}
     unused = sorted(set(sections.classes) - {label for its in lists.values() for label in its.classes})
     if unused:
@@ -74,25 +68,6 @@ def of_protocol(protocol: Protocol) -> dict[str, ExclusionList]:
     source = f"the protocol {protocol.name}, [unknown.exclude]"
     wide = ExclusionList("excluded or contested", f"{source} and [unknown.contested]", excluded | contested, False)
     return {"excluded": ExclusionList("excluded", source, excluded, False), "excluded+contested": wide}
-
-
-def files() -> dict[str, Path]:
-    """Return the files of lists that come with osarbench, by the unknown data set's name."""
-    spec = importlib.util.find_spec("osarbench_benchmarks")
-    assert spec is not None
-    assert spec.origin is not None
-    return {file.stem: file for file in sorted((Path(spec.origin).parent / "exclusions").glob("*.toml"))}
-
-
-def _find(name: str) -> Path:
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise OsarbenchError(f"There is no file of exclusion lists {name}.")
-        return Path(name)
-    known = files()
-    if name not in known:
-        raise unknown_name("file of exclusion lists for the data set", name, known)
-    return known[name]
 
 
 def _resolve(name: str, sections: Sections, file: Path) -> ExclusionList:
@@ -112,19 +87,3 @@ def _resolve(name: str, sections: Sections, file: Path) -> ExclusionList:
             )
     reasons = {label: sections.classes[label] for label in sorted(named)}
     return ExclusionList(section.title, section.source, reasons, section.needs_review, section.union)
-
-
-def _build(content: Mapping[str, Any], file: Path) -> Sections:
-    try:
-        sections: Sections = TypeAdapter(Sections).validate_python(content)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        *section, key = [str(part) for part in problem["loc"]]
-        place = f"{file}: " + (f"[{'.'.join(section)}] " if section else "")
-        if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            keys = (ListSection if section else Sections).__dataclass_fields__
-            raise OsarbenchError(f"{place}has no key '{key}'.{did_you_mean(key, keys)}") from error
-        if problem["type"] in ("missing", "missing_argument"):
-            raise OsarbenchError(f"{place}needs a key '{key}'.") from error
-        raise OsarbenchError(f"{place}{key} = {problem['input']!r} is wrong: {problem['msg']}.") from error
-    return sections

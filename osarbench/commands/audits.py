@@ -84,12 +84,13 @@ def _lists(
     tables: "Mapping[str, pd.DataFrame]", stated: str | None, protocol: "Protocol | None"
 ) -> "dict[str, ExclusionList]":
     """Return the lists that were asked for, or those of the tables' unknown data sets, and the protocol's own."""
+    from osarbench import benchmark_files
     from osarbench.audits import exclusions
 
     rows = next(iter(tables.values()))
     sources = rows.loc[rows["role"] == "unknown", "source"].unique()
     datasets = dict.fromkeys(source.partition("/")[0] for source in sources)
-    wanted = [stated] if stated else [name for name in datasets if name in exclusions.files()]
+    wanted = [stated] if stated else [name for name in datasets if name in benchmark_files.shipped("exclusion list")]
     lists = {name: its for file in wanted for name, its in exclusions.read(file).items()}
     own = exclusions.of_protocol(protocol) if protocol else {}
     there = [set(its.classes) for its in lists.values()]

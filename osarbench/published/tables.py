@@ -4,21 +4,17 @@ Numbers are in percent, as printed. A row with a ``file`` can be recomputed (`os
 others can only be reported.
 """
 
-import importlib.util
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
+from osarbench import benchmark_files, strict_toml
+from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.strict_toml import STRICT
 
-_STRICT = ConfigDict(extra="forbid")
 
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Convention:
     """``[conventions.PROTOCOL]``: which rows of the files a number is of."""
 
@@ -55,7 +51,7 @@ class PublishedTable(NamedTuple):
     rows: tuple[Row, ...]
 
 
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class _Sections:
     title: str
     citation: str
@@ -67,7 +63,7 @@ class _Sections:
 
 def names() -> list[str]:
     """Return the names that `read` takes."""
-    return sorted(_files())
+    return sorted(benchmark_files.shipped("published table"))
 
 
 def read(name: str) -> PublishedTable:
@@ -76,14 +72,8 @@ def read(name: str) -> PublishedTable:
     Raises:
         OsarbenchError: no such file, not TOML, an unknown or missing key, or a number outside 0..100.
     """
-    file = _find(name)
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-        sections: _Sections = TypeAdapter(_Sections).validate_python(content)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
-    except ValidationError as error:
-        raise _wrong_key(file, error) from error
+    file = benchmark_files.find(name, "published table")
+    sections: _Sections = strict_toml.build(_Sections, strict_toml.read(file), str(file))
     return PublishedTable(
         name=file.stem,
         title=sections.title,
@@ -112,33 +102,3 @@ def _row(line: Mapping[str, Any], sections: _Sections, where: str) -> Row:
             raise OsarbenchError(f"{where}: {key} = {value!r} is no percentage.")
     rest = {key: value for key, value in line.items() if key not in numbers}
     return Row(numbers=numbers, **rest)
-
-
-def _find(name: str) -> Path:
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise OsarbenchError(f"There is no file {name}.")
-        return Path(name)
-    files = _files()
-    if name not in files:
-        raise unknown_name("table of published numbers", name, files)
-    return files[name]
-
-
-def _files() -> dict[str, Path]:
-    spec = importlib.util.find_spec("osarbench_benchmarks")
-    assert spec is not None
-    assert spec.origin is not None
-    return {file.stem: file for file in sorted(Path(spec.origin).parent.glob("published/*.toml"))}
-
-
-def _wrong_key(file: Path, error: ValidationError) -> OsarbenchError:
-    problem = error.errors()[0]
-    *section, key = [str(part) for part in problem["loc"]]
-    place = f"{file}: " + (f"[{'.'.join(section)}] " if section else "")
-    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        keys = (Convention if section else _Sections).__dataclass_fields__
-        return OsarbenchError(f"{place}has no key '{key}'.{did_you_mean(key, keys)}")
-    if problem["type"] in ("missing", "missing_argument"):
-        return OsarbenchError(f"{place}needs a key '{key}'.")
-    return OsarbenchError(f"{place}{key} = {problem['input']!r} is wrong: {problem['msg']}.")

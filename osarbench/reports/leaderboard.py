@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from osarbench import __version__, metrics, table
+from osarbench import __version__, benchmark_files, metrics, table
 from osarbench import protocol as protocols
 from osarbench.protocol import Protocol
-from osarbench.protocol_files import protocol_files
 from osarbench.reports import entries, reported
 from osarbench.reports.facts import SOURCES
 from osarbench.reports.text import COLUMNS
@@ -52,7 +51,7 @@ def render(folder: Path) -> dict[Path, str]:
         OsarbenchError: an entry is not what it says, see `osarbench.reports.entries.read`.
     """
     published = {path.name for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz"))}
-    names = sorted(published | {name for name in protocol_files() if reported.papers(name)})
+    names = sorted(published | {name for name in benchmark_files.shipped() if reported.papers(name)})
     return {folder / f"{name}.md": _page(protocols.read(name), folder / name) for name in names}
 
 
