@@ -1,6 +1,7 @@
 """Leaderboards: pages are what their scores tables say, and a table is the one that was published."""
 
 import gzip
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from test_run import request
 
-from osarbench import table
+from osarbench import benchmark_files, table
 from osarbench.errors import OsarbenchError
 from osarbench.pipe.run import run
 from osarbench.reports import entries, leaderboard
@@ -102,6 +103,7 @@ def test_numbers_of_papers_stand_on_their_protocols_page_with_citation() -> None
     page = (SHIPPED / "ucf101-hmdb51.md").read_text()
     assert "Cen et al." in page
     assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| psl +\| 94\.052 +\| 86\.549 ", page)
+    assert "- *open_macro_f1 ±*: standard deviation over the ten draws, weighted likewise; not over training" in page
     assert re.search(r"\| tsm +\| fine-tuned from Kinetics-400 +\| dear +\| 78\.65 +\| 84\.69 ± 0\.20 ", page)
 
 
@@ -124,3 +126,68 @@ def test_a_table_without_manifest_is_not_published(tmp_path: Path) -> None:
     shutil.copy(SHIPPED / "motion/tsm/dnn-0.csv.gz", tmp_path / "scores.csv.gz")
     with pytest.raises(OsarbenchError, match="has no manifest beside it"):
         entries.publish_run(tmp_path / "scores.csv.gz", tmp_path / "boards")
+
+
+def rescored(boards: Path, **facts: object) -> Path:
+    """Publish an entry as if it came from somebody's file."""
+    file = boards / "motion/tsm/dear-0.csv.gz"
+    origin = {"files": [{"name": "theirs.npz", "sha256": "0"}], "findings": [{"kind": "ties", "severity": "warning"}]}
+    said = {**(table.read_facts(file) or {}), "method": "theirs", "tier": "re-scored", "origin": origin, **facts}
+    return entries.publish(table.read(file), said, boards)
+
+
+def test_a_row_that_was_rescored_has_an_interval_its_file_and_what_is_wrong_with_it(boards: Path) -> None:
+    rescored(boards)
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    assert re.search(r"\|\s+\| theirs +\| re-scored .* \d\d\.\d to \d\d\.\d ", page)
+    assert "- *theirs*: re-scored from theirs.npz. The integrity check found: ties (warning)." in page
+
+
+def test_no_entry_replaces_one_of_other_evidence(boards: Path) -> None:
+    rescored(boards)
+    rescored(boards)
+    with pytest.raises(OsarbenchError, match=r"an entry already: re-scored from theirs\.npz, not re-scored from other"):
+        rescored(boards, origin={"files": [{"name": "other.npz", "sha256": "1"}]})
+    with pytest.raises(OsarbenchError, match=r"dear-1\.csv\.gz is an entry already: run, not re-scored from theirs"):
+        rescored(boards, method="dear", seed=1)
+
+
+@pytest.mark.parametrize("role", ["known", "unknown"])
+def test_an_entry_of_other_data_than_the_protocols_is_refused(boards: Path, role: str) -> None:
+    file = boards / "motion/tsm/dear-0.csv.gz"
+    rows = table.read(file)
+    rows.loc[rows["role"] == role, "source"] = "elsewhere/test1"
+    table.write(rows, file, facts=table.read_facts(file))
+    with pytest.raises(
+        OsarbenchError, match=rf"holds {role} test videos of elsewhere/test1, and the protocol 'motion'"
+    ):
+        leaderboard.check(boards)
+
+
+def test_a_protocol_of_ones_own_lies_beside_its_entries(boards: Path) -> None:
+    own = benchmark_files.shipped()["motion"].read_text() + "# mine\n"
+    sha256 = hashlib.sha256(own.encode()).hexdigest()
+    facts = {
+        **(table.read_facts(boards / "motion/tsm/dear-0.csv.gz") or {}),
+        "protocol": {"name": "own", "sha256": sha256},
+    }
+    entries.publish(table.read(boards / "motion/tsm/dear-0.csv.gz"), facts, boards)
+    with pytest.raises(OsarbenchError, match=r"no protocol 'own', .* put its file beside them: .*own/own\.toml"):
+        leaderboard.check(boards)
+    (boards / "own/own.toml").write_text(own)
+    assert "| dear " in leaderboard.render(boards)[boards / "own.md"]
+
+
+def test_notes_beside_the_entries_stand_on_the_page(boards: Path) -> None:
+    assert "## Notes" not in (boards / "motion.md").read_text()
+    (boards / "motion/notes.md").write_text("*dear* is odd here.\n")
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    assert page.index("## tsm") < page.index("## Notes\n\n*dear* is odd here.\n\n**Reading") < page.index("Rendered by")
+
+
+def test_a_page_without_entries_speaks_of_none() -> None:
+    page = (SHIPPED / "ucf101-mit.md").read_text()
+    assert "No entry yet: `osarbench run --protocol ucf101-mit --publish` adds one." in page
+    assert "Reading the tables" not in page
+    assert "scores tables beside" not in page
+    assert re.search(r"\| fpr95 ↓ +\| closed_accuracy ↑ ", page)

@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from osarbench import metrics, places, table
 from osarbench.commands.report import report
 from osarbench.errors import OsarbenchError
-from osarbench.reports import confusion, disagreements, figures, page, results, style, thumbnails
+from osarbench.metrics.outcome import FloatArray
+from osarbench.reports import confusion, disagreements, figures, page, plots, results, style, thumbnails
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.build import build
 from osarbench.reports.markup import Safe, tag
@@ -242,6 +245,24 @@ def test_disagreements_are_counted_as_pandas_counts_them(two: list[Path]) -> Non
     assert shifts == sorted(shifts, reverse=True)
 
 
+def test_rows_of_one_name_and_other_classes_are_not_compared(tmp_path: Path) -> None:
+    table.write(rows(), tmp_path / "one.csv")
+    table.write(rows().assign(label=rows()["label"].replace({"Fly": "Swim", "Swim": "Fly"})), tmp_path / "swapped.csv")
+    seen = Page(rendered([tmp_path / "one.csv", tmp_path / "swapped.csv"], tmp_path))
+    assert "swapped and one disagree about what 40 videos of one name show, such as far/all/Fly/0.avi" in seen.text
+    assert "so no video is compared" in seen.text
+    assert "Largest differences of rank" not in seen.text
+
+
+def test_without_a_threshold_an_unknown_video_is_neither_right_nor_wrong(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        table.write(rows(seed, calibration=False), tmp_path / f"{seed}.csv")
+    found = disagreements.compare(*results.gather([tmp_path / "0.csv", tmp_path / "1.csv"]), limit=200)
+    assert found.right is None
+    said = {(case.role, side.right) for case in found.lists[-1].cases for side in case.sides}
+    assert said == {("known", True), ("known", False), ("unknown", None)}
+
+
 def test_results_without_a_common_video_are_not_an_error(tmp_path: Path) -> None:
     table.write(rows(), tmp_path / "one.csv")
     table.write(rows().assign(source=rows()["source"] + "2"), tmp_path / "other.csv")
@@ -302,11 +323,27 @@ def test_colours_can_be_told_from_the_page(mode: int) -> None:
         assert (high + 0.05) / (low + 0.05) >= least, role
 
 
+@pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
+def test_lines_of_equal_dashes_can_be_told_apart_without_green_or_red(mode: int) -> None:
+    """After Machado et al., IEEE TVCG 2009: what is left of a colour without one kind of cones, in linear RGB."""
+    deutan = np.array([[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]])
+    protan = np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]])
+    for one, other in itertools.combinations(range(style.SERIES), 2):
+        if style.line(one)["linestyle"] == style.line(other)["linestyle"]:
+            first, second = (linear(style.COLOURS[style.series(place)][mode]) for place in (one, other))
+            for seen in (deutan, protan):
+                assert np.abs(np.sqrt(np.clip(seen @ first, 0, 1)) - np.sqrt(np.clip(seen @ second, 0, 1))).max() > 0.15
+
+
+def linear(colour: str) -> FloatArray:
+    """Return a colour in linear RGB."""
+    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
 def luminance(colour: str) -> float:
     """Return the relative luminance of WCAG 2."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+    return float(np.dot(linear(colour), [0.2126, 0.7152, 0.0722]))
 
 
 def test_markup_escapes_text_and_attributes_alike() -> None:
@@ -378,6 +415,24 @@ def test_the_command_writes_the_page_and_the_figures(two: list[Path], tmp_path: 
     names = {file.name for file in folder.iterdir()}
     assert {"roc.svg", "precision-recall.svg", "openness.svg", "reliability.svg", "uncertainty-1-good.svg"} <= names
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
+
+
+def test_a_title_stands_above_the_key_of_its_figure(two: list[Path]) -> None:
+    histogram = next(one for one in figures.figures(results.gather(two)) if one.name.startswith("uncertainty"))
+    with style.styled():
+        figure = style.panel(histogram.draw, title="a title")
+        figure.draw_without_rendering()
+    boxes = {text.get_text(): text.get_window_extent() for text in figure.findobj(Text)}
+    assert boxes["a title"].y0 > boxes["known"].y1
+
+
+def test_a_long_name_keeps_its_ends_and_its_number_in_a_key(two: list[Path]) -> None:
+    with style.styled():
+        figure = style.panel(partial(plots.roc, results=[results.gather(two)[0]._replace(name="long_" * 20)]))
+    shown = [text.get_text() for text in figure.findobj(Text) if "…" in text.get_text()]
+    assert len(shown) == 1
+    assert re.fullmatch(r"long_long.*….*long_  \d\d\.\d\d", shown[0])
+    assert len(shown[0]) <= 46
 
 
 def test_names_in_other_scripts_are_drawn_without_a_warning(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ class Side(NamedTuple):
 
     predicted: str
     rejected: bool
-    right: bool
+    right: bool | None  #: None: an unknown video, and no threshold to reject it or not
     rank: float  #: share of the known test videos that are less uncertain (ties half)
 
 
@@ -48,6 +48,7 @@ class Comparison(NamedTuple):
     #: Role -> videos that [both, only the first, only the second, neither] gets right; None without thresholds.
     right: dict[Role, tuple[int, int, int, int]] | None
     lists: list[Chosen]
+    relabelled: bool = False  #: whether one name stands for two labels; if so, nothing is compared
 
 
 def compare(first: Result, second: Result, *, limit: int = 6) -> Comparison:
@@ -58,10 +59,13 @@ def compare(first: Result, second: Result, *, limit: int = 6) -> Comparison:
     scale compare.
     """
     ours, theirs = _sides(first), _sides(second)
-    both = ours.merge(theirs, on=["role", "source", "video", "label"], suffixes=("_0", "_1"), validate="1:1")
+    both = ours.merge(theirs, on=["source", "video"], suffixes=("_0", "_1"), validate="1:1")
+    names = (first.name, second.name)
+    if ((both["role_0"] != both["role_1"]) | (both["label_0"] != both["label_1"])).any():
+        return Comparison(names, 0, None, [], relabelled=True)
+    both = both.rename(columns={"role_0": "role", "label_0": "label"})
     both["shift"] = (both["rank_0"] - both["rank_1"]).abs()
     both = both.sort_values(["shift", "source", "video"], ascending=[False, True, True])
-    names = (first.name, second.name)
     decided = all(one.metrics["thresholded"]["threshold"] is not None for one in (first, second))
     lists = list(_one_sided(both, names, limit)) if decided else []
     lists.append(Chosen("Largest differences of rank", None, _cases(both.head(limit))))
@@ -79,6 +83,7 @@ def _sides(result: Result) -> pd.DataFrame:
     return rows[["role", "source", "video", "label", "predicted"]].assign(
         rejected=rejected,
         right=np.where(is_known, named & ~rejected, rejected),
+        decided=is_known | (threshold is not None),
         rank=win_shares(uncertainty, uncertainty[is_known]),
     )
 
@@ -114,6 +119,6 @@ def _side(row: Mapping[Any, Any], place: int) -> Side:
     return Side(
         predicted=str(row[f"predicted_{place}"]),
         rejected=bool(row[f"rejected_{place}"]),
-        right=bool(row[f"right_{place}"]),
+        right=bool(row[f"right_{place}"]) if row[f"decided_{place}"] else None,
         rank=float(row[f"rank_{place}"]),
     )

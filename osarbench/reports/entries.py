@@ -72,8 +72,10 @@ def _training(scores: Path) -> dict[str, Any]:
 def publish(rows: pd.DataFrame, facts: Mapping[str, Any], folder: Path) -> Path:
     """Write a scores table with its facts as one entry, and return its path.
 
+    A run replaces an earlier run of its name and seed, a published file an earlier import of itself.
+
     Raises:
-        OsarbenchError: the table is not sound, a fact is missing, or a name cannot be a file's.
+        OsarbenchError: the table is not sound, a fact is missing, a name cannot be a file's, or the place is taken.
     """
     table.validate(rows)
     missing = [key for key in _NEEDED if key not in facts]
@@ -84,6 +86,11 @@ def publish(rows: pd.DataFrame, facts: Mapping[str, Any], folder: Path) -> Path:
         if not name or name.startswith(".") or "/" in name or "\\" in name:
             raise OsarbenchError(f"The {key} '{name}' cannot be a file's name. Choose one without slashes.")
     file: Path = folder / facts["protocol"]["name"] / facts["backbone"] / _file_name(facts)
+    if file.is_file() and _evidence(there := table.read_facts(file) or {}) != _evidence(facts):
+        raise OsarbenchError(
+            f"{file} is an entry already: {_told(there)}, not {_told(facts)}. Choose another name for the method, or "
+            "delete that file."
+        )
     with manifest.replacing(file) as temporary:
         table.write(rows, temporary, facts=facts)
     return file
@@ -118,11 +125,43 @@ def _entry(file: Path, protocol: Protocol) -> Entry:
         table.validate(rows)
     except OsarbenchError as error:
         raise OsarbenchError(f"{file}: {error}") from error
+    _check_sources(file, rows, protocol)
     excluded = {name for unknown in protocol.sections.unknown for name in unknown.exclude}
     wrong = sorted(set(rows.loc[rows["role"] == "unknown", "label"]) & excluded)
     if wrong:
         raise OsarbenchError(f"{file} holds unknown classes that the protocol excludes: {', '.join(wrong)}.")
     return Entry(facts["backbone"], facts["method"], facts["seed"], facts["tier"], file, facts)
+
+
+def origins(facts: Mapping[str, Any]) -> list[str]:
+    """Return the names of the published files that an entry was made from, none for a run."""
+    return [str(file["name"]) for file in facts.get("origin", {}).get("files", [])]
+
+
+def _evidence(facts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what an entry rests on: equal for two of which the later one may replace the earlier one."""
+    return facts.get("tier"), *(file["sha256"] for file in facts.get("origin", {}).get("files", []))
+
+
+def _told(facts: Mapping[str, Any]) -> str:
+    return f"{facts.get('tier')}{''.join(f' from {name}' for name in origins(facts))}"
+
+
+def _check_sources(file: Path, rows: pd.DataFrame, protocol: Protocol) -> None:
+    """Refuse test videos of other data sets or splits than the protocol's, or not of all of them."""
+    sections = protocol.sections
+    wanted = {
+        "known": {f"{sections.known.dataset}/{split}" for split in sections.known.test},
+        "unknown": {f"{unknown.dataset}/{split}" for unknown in sections.unknown for split in unknown.splits},
+    }
+    for role, sources in wanted.items():
+        found = set(rows.loc[rows["role"] == role, "source"])
+        if found != sources:
+            raise OsarbenchError(
+                f"{file} holds {role} test videos of {', '.join(sorted(found)) or 'no source'}, and the protocol "
+                f"'{protocol.name}' tests {', '.join(sorted(sources))}. Delete it, and publish it under its own "
+                f"protocol; `osarbench import` takes sources it cannot guess with --{role}-source."
+            )
 
 
 def _file_name(facts: Mapping[str, Any]) -> str:

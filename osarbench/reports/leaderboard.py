@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from osarbench import __version__, benchmark_files, metrics, table
 from osarbench import protocol as protocols
+from osarbench.errors import OsarbenchError
 from osarbench.protocol import Protocol
 from osarbench.reports import entries, reported
 from osarbench.reports.facts import SOURCES
@@ -22,12 +23,13 @@ DRAWS = 2000
 LEGEND = """\
 **Reading the tables.** Numbers are percent; ↑ higher and ↓ lower is better. With several seeds: mean ± standard
 deviation over them. *Rank* is by AUROC: rows share a rank where a paired comparison on the same videos cannot tell them
-from the best of their rank (Holm-adjusted over all pairs, 5 %). *Evidence*: **run** here from videos by the code that
-the entry names, **re-scored** from a scores file that somebody published, **reported** in a paper and not checked.
-*AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos rejected at the first threshold that rejects 95 % of
-the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of the {source};
-how far it is from that is how far any thresholded number can be trusted. The README says more, and `metrics.json` of a
-run names every convention."""
+from the best of their rank (Holm-adjusted over all pairs, 5 %). That is no proof that they are equal: with few seeds,
+only large differences stand out. *Evidence*: **run** here from videos by the code that the entry names, **re-scored**
+from a scores file that somebody published (not ranked: such files often name no videos), **reported** in a paper and
+not checked. *AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos rejected at the first threshold that
+rejects 95 % of the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of
+the {source}; how far it is from that is how far any thresholded number can be trusted. The README says more, and
+`metrics.json` of a run names every convention."""
 
 
 class Row(NamedTuple):
@@ -52,7 +54,7 @@ def render(folder: Path) -> dict[Path, str]:
     """
     published = {path.name for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz"))}
     names = sorted(published | {name for name in benchmark_files.shipped() if reported.papers(name)})
-    return {folder / f"{name}.md": _page(protocols.read(name), folder / name) for name in names}
+    return {folder / f"{name}.md": _page(_protocol(name, folder / name), folder / name) for name in names}
 
 
 def check(folder: Path) -> list[str]:
@@ -67,6 +69,15 @@ def check(folder: Path) -> list[str]:
     return problems + [f"{file} belongs to no protocol that has entries. Delete it." for file in left]
 
 
+def _protocol(name: str, folder: Path) -> Protocol:
+    """Return a protocol of osarbench, or somebody's own whose file lies beside its entries."""
+    own = folder / f"{name}.toml"
+    if not own.is_file() and name not in benchmark_files.shipped():
+        raise OsarbenchError(f"osarbench has no protocol '{name}', of which {folder} holds entries. If it is your own, "
+                             f"put its file beside them: {own}. Else delete the folder.")  # fmt: skip
+    return protocols.read(str(own) if own.is_file() else name)
+
+
 def _page(protocol: Protocol, folder: Path) -> str:
     by_backbone: dict[str, list[entries.Entry]] = defaultdict(list)
     for entry in entries.read(folder, protocol):
@@ -74,14 +85,21 @@ def _page(protocol: Protocol, folder: Path) -> str:
     parts = [f"# {protocol.name}\n\n{protocol.sections.title}.\n"]
     for backbone, members in sorted(by_backbone.items()):
         parts.append(f"## {backbone}\n\n{_board(protocol, members)}\n")
+    if not by_backbone:
+        parts.append(f"No entry yet: `osarbench run --protocol {protocol.name} --publish` adds one.\n")
     papers = reported.papers(protocol.name)
     if papers:
         parts.append(reported.section(papers, protocol.name))
-    threshold = protocol.sections.threshold
-    parts.append(LEGEND.format(share=100 * threshold.quantile, source=SOURCES[threshold.source]) + "\n")
+    notes = folder / "notes.md"
+    if by_backbone and notes.is_file():
+        parts.insert(len(by_backbone) + 1, f"## Notes\n\n{notes.read_text(encoding='utf-8').strip()}\n")
+    if by_backbone:
+        threshold = protocol.sections.threshold
+        parts.append(LEGEND.format(share=100 * threshold.quantile, source=SOURCES[threshold.source]) + "\n")
+    made = "the scores tables beside this page" if by_backbone else "the published tables that osarbench holds"
     parts.append(
-        "Rendered by `osarbench leaderboard` from the scores tables beside this page; do not edit. Protocol "
-        f"`{protocol.sha256[:12]}`, osarbench {__version__}.\n"
+        f"Rendered by `osarbench leaderboard` from {made}; do not edit. Protocol `{protocol.sha256[:12]}`, osarbench "
+        f"{__version__}.\n"
     )
     return "\n".join(parts)
 
@@ -91,16 +109,30 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry]) -> str:
     comparison = _compare(protocol, [row for row in rows if row.tier == "run"])
     ranks = tied_ranks(comparison, RANKED_BY) if comparison else {}
     lines = []
+    alone = {row.name: _compare(protocol, [row]) for row in rows if row.tier != "run"}
     for row in rows:
-        interval = _interval(comparison, row.name)
+        interval = _interval(alone.get(row.name, comparison), row.name)
         cells = dict(zip(COLUMNS, _cells(row.blocks), strict=True))
         shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == "AUROC ↑" else (text,))]
         lines.append([ranks.get(row.name, ""), row.method, row.tier, len(row.members), *shown])
     headers = [name for key in COLUMNS for name in ((key, "95 % interval") if key == "AUROC ↑" else (key,))]
     text = tabulate(lines, headers=["rank", "method", "evidence", "seeds", *headers], tablefmt="github",
                     disable_numparse=True)  # fmt: skip
-    remarks = [comparison.resampled, *comparison.notes] if comparison else []
-    return "\n\n".join([text, *([" ".join(remarks)] if remarks else [])])
+    remarks = [" ".join([comparison.resampled, *comparison.notes])] if comparison else []
+    if alone:
+        drawn = " ".join(dict.fromkeys(found.resampled for found in alone.values() if found))
+        remarks += [f"Re-scored rows, each alone: {drawn}", "\n".join(_rescored(rows))]
+    return "\n\n".join([text, *remarks])
+
+
+def _rescored(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a line for each entry that was made from a published file: which one, and what is wrong with it."""
+    for row in rows:
+        for entry in row.members if row.tier == "re-scored" else ():
+            found = [f"{one['kind']} ({one['severity']})" for one in entry.facts.get("origin", {}).get("findings", [])]
+            files = ", ".join(entries.origins(entry.facts)) or "a file that it does not name"
+            checked = ", ".join(dict.fromkeys(found)) or "nothing"
+            yield f"- *{row.method}*: re-scored from {files}. The integrity check found: {checked}."
 
 
 def _rows(protocol: Protocol, members: Sequence[entries.Entry]) -> Iterator[Row]:

@@ -18,10 +18,13 @@ def comparison(found: Comparison, places: Places, pictures: Mapping[Key, str], *
     """
     versus = tag("h3", named(places[0], found.names[0]), " and ", named(places[1], found.names[1]))
     parts = []
-    if not found.shared:
+    if found.relabelled:
+        parts.append(tag("p", "Under one name their tables hold different videos, or one video under two labels, so no "
+                         "video is compared."))  # fmt: skip
+    elif not found.shared:
         parts.append(tag("p", "They were tested on no common video."))
     elif found.right is None:
-        parts.append(tag("p", "One of the tables has no threshold, so only ranks are compared.", class_="hint"))
+        parts.append(tag("p", "Only ranks are compared, for want of a threshold in both tables.", class_="hint"))
     else:
         parts.append(_counts(found))
     for chosen in found.lists:
@@ -64,9 +67,11 @@ def _side(place: int, name: str, case: Case, side: Side) -> Safe:
     named_rightly = side.predicted == case.label and not side.rejected
     decision = "rejected" if side.rejected else "named rightly" if named_rightly else side.predicted
     rank = tag("small", f"rank\u00a0{100 * side.rank:.0f}")
-    sign = tag("span", "✓" if side.right else "✗", role="img", aria_label="right" if side.right else "wrong")
+    sign = [] if side.right is None else [
+        tag("span", "✓ " if side.right else "✗ ", role="img", aria_label="right" if side.right else "wrong")
+    ]  # fmt: skip
     look = "verdict" if side.right else "verdict wrong"
     return join([
-        tag("span", tag("span", named(place, name)), rank, class_="side"),
-        tag("span", sign, f" {decision}", class_=look, title=decision),
+        tag("span", tag("span", named(place, name), title=name), rank, class_="side"),
+        tag("span", *sign, decision, class_=look, title=decision),
     ])  # fmt: skip

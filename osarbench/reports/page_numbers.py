@@ -164,8 +164,9 @@ def _story(result: Result) -> str:
     if numbers["threshold"] is None:
         return f"no threshold, since its table has no rows of the role “{settings['threshold_from']}”."
     source = "held-out known" if settings["threshold_from"] == "calibration" else "training"
+    threshold = f"{numbers['threshold']:.6g}".replace("-", "−")
     return (
-        f"threshold {numbers['threshold']:.6g}, set to accept {100 * settings['quantile']:g} % of "
+        f"threshold {threshold}, set to accept {100 * settings['quantile']:g} % of "
         f"{plural(numbers['threshold_videos'], source + ' video')}. Of the known test videos it accepts "
         f"{percent(numbers['known_accepted'])} % (gap {signed_percent(numbers['transfer_gap'])})."
     )

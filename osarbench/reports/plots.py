@@ -95,9 +95,11 @@ def uncertainty_axes(axes: "Axes", edges: FloatArray) -> None:
     """Name and limit the axes of histograms, with room for labels above them."""
     from matplotlib.ticker import LogLocator, NullLocator
 
-    axes.set(xlabel="uncertainty (higher: more likely unknown)", ylabel="% of its videos", xlim=(edges[0], edges[-1]))
+    growing = not np.allclose(np.diff(edges, n=2), 0, atol=1e-9 * (edges[-1] - edges[0]))
+    axes.set(xlabel=f"uncertainty{', log scale' * growing} (higher: more likely unknown)", ylabel="% of its videos",
+             xlim=(edges[0], edges[-1]))  # fmt: skip
     axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
-    if not np.allclose(np.diff(edges, n=2), 0, atol=1e-9 * (edges[-1] - edges[0])):
+    if growing:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(numticks=6))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -143,7 +145,8 @@ def calibration(axes: "Axes", results: Sequence[Result]) -> None:
         drawn.append((bins.confidence[filled], bins.accuracy[filled]))
         axes.plot(bins.confidence[filled], bins.accuracy[filled], **(line(place) | {"linewidth": 1.2}))
         area = 160 * bins.videos[filled] / bins.videos.sum()
-        axes.scatter(bins.confidence[filled], bins.accuracy[filled], s=4 + area, color=colour(series(place)), zorder=3)
+        axes.scatter(bins.confidence[filled], bins.accuracy[filled], s=4 + area, color=colour(series(place)), zorder=3,
+                     clip_on=False)  # fmt: skip
     _unit(axes, x="confidence", y="right decisions")
     _key(axes, names, corner=_emptier(drawn, "upper left", "lower right"), title="ECE, %")
 
@@ -156,7 +159,7 @@ def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64],
     axes.pcolormesh(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap=shades, vmin=0, vmax=1)
     axes.invert_yaxis()
     axes.grid(visible=False)
-    axes.set(xlabel="decision", ylabel="true class", aspect="equal")
+    axes.set(xlabel="decision (colour: share of the true class)", ylabel="true class", aspect="equal")
     edge = len(names) - 1
     for draw in (axes.axhline, axes.axvline):
         draw(edge, color=colour("muted"), linewidth=0.8)
@@ -208,14 +211,26 @@ def _key(axes: "Axes", names: Sequence[str | None], *, corner: str, title: str) 
     step = (size + 4) / 200  # of the height of the axes, which is some 200 points
     right, top = "right" in corner, "upper" in corner
     height = 0.96 if top else 0.05 + step * len(shown)
-    style: dict[str, Any] = {"transform": axes.transAxes, "size": size, "va": "center"}
+    # a curve that passes behind the names must not strike them through
+    behind = {"facecolor": colour("card"), "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
+    style: dict[str, Any] = {"transform": axes.transAxes, "size": size, "va": "center", "bbox": behind}
     edge, side = (0.98, "right") if right else (0.03, "left")
+    inner = edge - 0.08 if right else edge + 0.08
     axes.text(edge, height, title, ha=side, color=colour("muted"), **style)
     for row, (place, name) in enumerate(shown, start=1):
         level = height - step * row
-        axes.text(edge - 0.08 if right else edge + 0.08, level, name, ha=side, color=colour(series(place)), **style)
+        axes.text(inner, level, _short(name, 46), ha=side, color=colour(series(place)), **style)
         ends = [edge - 0.06, edge] if right else [edge, edge + 0.06]
         axes.plot(ends, [level, level], transform=axes.transAxes, **line(place))
+
+
+def _short(name: str, limit: int) -> str:
+    """Return a name without its middle, where it is too long for a figure.
+
+    >>> _short("TSM_EDLNoKLAvUCDebias_EDL", 12)
+    'TSM_ED…s_EDL'
+    """
+    return name if len(name) <= limit else f"{name[: limit // 2]}…{name[limit // 2 + 1 - limit :]}"
 
 
 def _emptier(curves: Sequence[tuple[FloatArray, FloatArray]], *corners: str) -> str:
@@ -236,5 +251,5 @@ def _end_labels(axes: "Axes", ends: Sequence[tuple[float, str, int]]) -> None:
     gap, last = (high - low) * 0.055, -np.inf
     for height, name, place in sorted(ends):
         last = max(height, last + gap)
-        axes.annotate(name, (1, last), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                      va="center", color=colour(series(place)), size=8.5)  # fmt: skip
+        axes.annotate(_short(name, 24), (1, last), (4, 0), xycoords=("axes fraction", "data"),
+                      textcoords="offset points", va="center", color=colour(series(place)), size=8.5)  # fmt: skip

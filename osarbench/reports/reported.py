@@ -20,7 +20,7 @@ def section(found: Sequence[PublishedTable], protocol: str) -> str:
     """Return the Markdown section with the rows of some papers for a protocol, each paper with its conventions."""
     parts = [
         "## Reported in papers\n\nEvidence **reported**: numbers as printed, in percent. Other classes may be excluded "
-        "and metrics may follow other conventions than above, so they are not ranked with entries.\n"
+        "and metrics may follow other conventions than those of osarbench, so they are not ranked with entries.\n"
     ]
     return "\n".join([*parts, *(_paper(paper, protocol) for paper in found)])
 
@@ -35,12 +35,18 @@ def _paper(paper: PublishedTable, protocol: str) -> str:
     digits = max(len(f"{value}".partition(".")[2]) for row in rows for value in row.numbers.values())
     lines = [[row.backbone, _training(row), row.method, *_cells(row, columns, spreads, digits)] for row in rows]
     noted = [f"- *{row.method}* ({row.backbone}): {row.note}." for row in rows if row.note]
-    legend = [f"- *{column}*: {text}." for column, text in paper.columns.items() if column in columns]
-    table = tabulate(lines, headers=["backbone", "training", "method", *columns], tablefmt="github",
+    legend = [f"- *{column}*: {paper.columns[column]}." for column in columns]
+    legend += [f"- *{column} ±*: {paper.columns[spread]}." for column, spread in spreads.items()]
+    table = tabulate(lines, headers=["backbone", "training", "method", *map(_arrow, columns)], tablefmt="github",
                      disable_numparse=True)  # fmt: skip
     convention = paper.conventions[protocol].text
     explained = "\n".join([*legend, f"- *Videos*: {convention}.", *dict.fromkeys(noted)])
     return f"### {paper.citation}\n\n{table}\n\n{explained}\n\nSource: {paper.source}\n"
+
+
+def _arrow(column: str) -> str:
+    """Return the name of a column with an arrow that says which way is better."""
+    return f"{column} {'↓' if column.startswith('fpr') else '↑'}"
 
 
 def _training(row: Row) -> str:

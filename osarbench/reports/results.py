@@ -70,10 +70,16 @@ def differences(results: Sequence[Result]) -> list[str]:
     wanted = _tested(first)
     for other in others:
         there = _tested(other)
-        if there != wanted:
+        only, too = wanted.keys() - there.keys(), there.keys() - wanted.keys()
+        if only or too:
             found.append(
-                f"{other.name} and {first.name} were not tested on the same videos: {len(wanted - there):,} are in "
-                f"{first.name} only, {len(there - wanted):,} in {other.name} only."
+                f"{other.name} and {first.name} were not tested on the same videos: {len(only):,} are in "
+                f"{first.name} only, {len(too):,} in {other.name} only."
+            )
+        if renamed := [key for key in wanted.keys() & there.keys() if wanted[key] != there[key]]:
+            found.append(
+                f"{other.name} and {first.name} disagree about what {len(renamed):,} videos of one name show, such as "
+                f"{'/'.join(min(renamed))}: their rows are in another order, or their annotations differ."
             )
     return found
 
@@ -166,6 +172,8 @@ def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return metrics.settings_of(protocol)
 
 
-def _tested(result: Result) -> set[tuple[str, ...]]:
+def _tested(result: Result) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return role and label of the test videos by source and video."""
     rows = result.rows[result.rows["role"].isin(["known", "unknown"])]
-    return set(zip(rows["role"], rows["source"], rows["video"], rows["label"], strict=True))
+    keys = zip(rows["source"], rows["video"], strict=True)
+    return dict(zip(keys, zip(rows["role"], rows["label"], strict=True), strict=True))

@@ -50,7 +50,9 @@ def series(place: int) -> str:
 
 def line(place: int) -> dict[str, Any]:
     """Return how the line of a result is drawn."""
-    return {"color": colour(series(place)), "linestyle": _DASHES[(place + place // SERIES) % len(_DASHES)]}
+    # of two results with equal dashes, no eye takes one colour for the other (checked after Machado et al. 2009)
+    shift = 2 * (place // len(_DASHES) % 2) + place // SERIES
+    return {"color": colour(series(place)), "linestyle": _DASHES[(place + shift) % len(_DASHES)]}
 
 
 @contextmanager
@@ -62,7 +64,6 @@ def styled(**changes: Any) -> Iterator[None]:
     settings: dict[Any, Any] = {
         "axes.axisbelow": True, "axes.edgecolor": muted, "axes.facecolor": "none", "axes.grid": True,
         "axes.labelcolor": muted, "axes.linewidth": 0.8, "axes.spines.right": False, "axes.spines.top": False,
-        "axes.titlecolor": ink, "axes.titlelocation": "left", "axes.titlesize": 11, "axes.titleweight": "bold",
         "figure.facecolor": colour("card"), "font.family": "sans-serif", "font.size": 9, "grid.color": grid,
         "grid.linewidth": 0.8, "legend.frameon": False, "lines.linewidth": 1.8, "text.color": ink,
         "text.parse_math": False, "xtick.color": muted, "ytick.color": muted, "xtick.major.size": 0,
@@ -82,8 +83,8 @@ def panel(draw: Draw, *, title: str | None = None, size: tuple[float, float] = _
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     draw(axes)
-    if title:
-        axes.set_title(title)
+    if title:  # above all that is drawn, a key over the axes too
+        figure.suptitle(title, x=0.015, ha="left", size=11, weight="bold")
     return figure
 
 

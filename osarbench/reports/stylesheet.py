@@ -21,6 +21,7 @@ p{margin:.3rem 0 1rem;max-width:46rem;text-wrap:pretty}
 .lead,.hint,figcaption,footer{color:var(--muted)}
 .hint,figcaption{font-size:.875rem}
 .hint{margin:.75rem 0 0}
+.hint+.card{margin-top:1.25rem}
 nav{position:sticky;top:0;z-index:3;background:var(--page);border-bottom:1px solid var(--grid);margin-top:1.25rem}
 nav ul{display:flex;gap:1.4rem;max-width:75rem;margin:0 auto;padding:.7rem 1.5rem;list-style:none;overflow-x:auto;
 scrollbar-width:none}
@@ -41,7 +42,8 @@ margin:1.5rem 0 0}
 .tiles div{display:flex;flex-direction:column-reverse}
 .tiles dt{font-size:.8rem;color:var(--muted)}
 .tiles dd{margin:0;font-size:1.35rem;font-weight:650;letter-spacing:-.01em;font-variant-numeric:tabular-nums}
-figure svg{display:block;width:100%;height:auto;stroke-linejoin:round;font-family:inherit;color:var(--ink)}
+figure svg{display:block;width:100%;max-width:36rem;height:auto;
+stroke-linejoin:round;font-family:inherit;color:var(--ink)}
 figcaption{margin-top:.6rem}
 .scroll{overflow-x:auto;margin:0 -.25rem;padding:0 .25rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
@@ -52,12 +54,14 @@ thead .group{color:var(--ink);white-space:nowrap}
 tbody th{font-weight:500;position:sticky;left:0;background:var(--card);z-index:1}
 tbody tr:last-child>*{border-bottom:0}
 .number{text-align:right}
+td:has(code){white-space:normal;min-width:10rem}
 ul.plain{margin:0;padding:0;list-style:none}
 .plain li+li{margin-top:.8rem}
 strong{font-weight:700}
 .warn{color:var(--series1);font-weight:600}
 .grid table{font-size:.85rem}
 .grid th,.grid td{padding-left:.3rem;padding-right:.3rem}
+.grid tbody th{white-space:normal;min-width:7.5rem;overflow-wrap:anywhere}
 .bar{display:inline-block;min-width:3.6rem;padding-bottom:.15rem;background:
 linear-gradient(var(--tone),var(--tone)) left bottom/calc(var(--share)*100%) 3px no-repeat,
 linear-gradient(var(--grid),var(--grid)) left bottom/100% 3px no-repeat}
@@ -85,9 +89,9 @@ border:1px solid var(--grid);background:var(--page)}
 .clip figcaption{margin-top:.4rem;font-size:inherit;color:inherit}
 .clip b{display:block;font-size:.875rem}
 .clip span.file{display:block;color:var(--muted);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.side{display:flex;justify-content:space-between;gap:.4rem;margin-top:.3rem;overflow-wrap:anywhere}
-.side small{color:var(--muted);font-size:inherit;font-variant-numeric:tabular-nums}
-.clip b,.verdict{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.side{display:flex;justify-content:space-between;gap:.4rem;margin-top:.3rem}
+.side small{flex:none;color:var(--muted);font-size:inherit;font-variant-numeric:tabular-nums}
+.clip b,.side span,.verdict{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .verdict{display:block;font-weight:550}
 .wrong{color:var(--muted);font-weight:400}
 code{font:.875em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
