@@ -91,6 +91,25 @@ def test_dropout_of_the_weights_is_dropout_of_the_features() -> None:
     torch.testing.assert_close(mean.float(), expected, atol=0.01, rtol=0)
 
 
+def test_each_view_has_dropout_masks_of_its_own_as_torch_draws_them() -> None:
+    torch.manual_seed(0)
+    head, features = LinearHead(60, 8, 5, init_std=0.3).eval(), torch.randn(4, 1, 60).expand(-1, 6, -1)
+    everything = Outputs(features, head(features), head)
+    with torch.no_grad():
+        passes = torch.stack([head.train()(features).double().softmax(dim=-1).mean(dim=1) for _ in range(3000)])
+        found = McDropout(passes=3000).uncertainty(everything)
+        one = McDropout(passes=3000).uncertainty(Outputs(features[:, :1], head(features[:, :1]), head))
+    torch.testing.assert_close(found, mutual_information(passes), rtol=0.05, atol=0)
+    assert (one > 2 * found).all()
+
+
+def test_all_views_are_seen_by_the_same_draw_of_a_bayesian_classifier() -> None:
+    torch.manual_seed(0)
+    head, features = BnnHead(16, 8, 5).eval(), torch.randn(4, 1, 16)
+    one, several = (Outputs(views, head(views), head) for views in (features, features.expand(-1, 6, -1)))
+    torch.testing.assert_close(Bnn().uncertainty(several), Bnn().uncertainty(one))
+
+
 def test_mc_dropout_shares_the_network_of_dnn_unless_its_rate_differs() -> None:
     assert (McDropout().head, McDropout(passes=3, seed=2).head_settings()) == (Dnn().head, Dnn().head_settings())
     assert McDropout(dropout=0.2).head_settings() == {"dropout": 0.2}

@@ -36,14 +36,27 @@ class Network(nn.Module):
             logits, terms = self.head.clip_loss(self.backbone, clips, labels, progress)
         finally:
             hook.remove()
-        # a head may run the backbone on altered clips too; the branch learns from the first pass over the batch
-        own = next(features for features in passes if len(features.vector) == len(labels))
-        return logits, {**terms, **self.auxiliary(own, labels)}
+        return logits, {**terms, **self.auxiliary(self._own(passes, len(labels)), labels)}
 
     def vectors(self, clips: Tensor) -> Tensor:
         """Return float32 feature vectors [N, D] of uint8 clips [N, 3, T, S, S]."""
         features: Features = self.backbone(normalise(clips, self.spec))
         return features.vector.float()
+
+    def _own(self, passes: Sequence[Features], count: int) -> Features:
+        """Return the features of the batch itself; a head may run the backbone on altered clips too, before or with it.
+
+        Raises:
+            OsarbenchError: the head never ran the backbone on the whole batch.
+        """
+        for vector, maps in passes:
+            if len(vector) >= count:
+                return Features(vector[:count], maps[:count])
+        raise OsarbenchError(
+            f"The backbone '{self.backbone.name}' has an auxiliary branch that trains on the features of a batch, and "
+            f"the head '{self.head.name}' never runs it on all {count} clips at once. Let its clip_loss do that, the "
+            "clips as they are first; or take another backbone."
+        )
 
 
 def check_clip(backbone: Backbone, spec: ClipSpec) -> None:

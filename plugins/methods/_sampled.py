@@ -1,7 +1,7 @@
 """Methods that draw the classifier several times and ask whether its predictions agree."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import torch
@@ -15,11 +15,11 @@ from ._trained import TrainedMethod
 from ._uncertainty import decomposition, mutual_information
 
 
-class Classifier(NamedTuple):
-    """A linear layer."""
+class Classifiers(NamedTuple):
+    """The linear layers of S passes."""
 
-    weight: Tensor  #: [K, D]
-    bias: Tensor  #: [K]
+    weight: Tensor  #: [S, K, D]
+    bias: Tensor  #: [S, K]
 
 
 class SampledMethod(TrainedMethod):
@@ -43,8 +43,8 @@ class SampledMethod(TrainedMethod):
         self.passes, self.seed = passes, seed
 
     @abstractmethod
-    def draw(self, head: Head, generator: torch.Generator) -> Classifier:
-        """Return a classifier, in float64."""
+    def draw(self, head: Head, views: int, generator: torch.Generator) -> Iterable[Classifiers]:
+        """Return the classifiers of all passes for each view of a video, in float64."""
 
     def probabilities(self, outputs: Outputs) -> Tensor:
         """Return the mean over passes and views of the softmax [N, K], in float64."""
@@ -62,8 +62,11 @@ class SampledMethod(TrainedMethod):
     @torch.no_grad()
     def predictions(self, outputs: Outputs) -> Tensor:
         """Return the softmax of every pass, averaged over views, [S, N, K]."""
+        videos, views, _ = outputs.view_features.shape
+        mean = torch.zeros(self.passes, videos, outputs.view_logits.shape[-1], dtype=torch.float64)
         generator = torch.Generator().manual_seed(self.seed)
-        draws = [self.draw(outputs.head, generator) for _ in range(self.passes)]
-        weight, bias = (torch.cat(parts) for parts in zip(*draws, strict=True))  # [S * K, D], [S * K]
-        logits = F.linear(outputs.view_features.double(), weight, bias)  # [N, V, S * K]
-        return logits.view(*logits.shape[:2], self.passes, -1).softmax(dim=-1).mean(dim=1).transpose(0, 1)
+        for view, (weight, bias) in enumerate(self.draw(outputs.head, views, generator)):
+            features = outputs.view_features[:, view].double()
+            logits = F.linear(features, weight.flatten(0, 1), bias.flatten())  # [N, S * K]
+            mean += logits.view(videos, self.passes, -1).softmax(dim=-1).transpose(0, 1) / views
+        return mean

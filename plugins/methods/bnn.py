@@ -1,12 +1,15 @@
 """Bayes by backprop on the classifier (Blundell et al., ICML 2015, arXiv:1505.05424), as DEAR compares with it."""
 
+from collections.abc import Iterable
+from itertools import repeat
+
 import torch
 
 from osarbench.hookspecs import hookimpl
 from osarbench.method import Head, Method
 
 from ._bayes import BnnHead
-from ._sampled import Classifier, SampledMethod
+from ._sampled import Classifiers, SampledMethod
 
 
 class Bnn(SampledMethod):
@@ -30,12 +33,15 @@ class Bnn(SampledMethod):
     ) -> None:
         super().__init__(passes=passes, seed=seed, train_passes=train_passes, complexity_weight=complexity_weight)
 
-    def draw(self, head: Head, generator: torch.Generator) -> Classifier:
-        """Return a classifier of the posterior, mixed with that of the mean weights by its share."""
+    def draw(self, head: Head, views: int, generator: torch.Generator) -> Iterable[Classifiers]:
+        """Return classifiers of the posterior, mixed with the mean weights by their share, the same for all views."""
         assert isinstance(head, BnnHead)
-        noise = [torch.randn(mean.shape, generator=generator) for mean in (head.weight_mu, head.bias_mu)]
-        drawn = head.sample(*((1 - self.mean_share) * part for part in noise))
-        return Classifier(drawn.weight.double(), drawn.bias.double())
+        drawn = []
+        for _ in range(self.passes):
+            noise = [torch.randn(mean.shape, generator=generator) for mean in (head.weight_mu, head.bias_mu)]
+            drawn.append(head.sample(*((1 - self.mean_share) * part for part in noise)))
+        weights, biases = (torch.stack(parts).double() for parts in zip(*drawn, strict=True))
+        return repeat(Classifiers(weights, biases), views)
 
 
 class BnnLegacy(Bnn):
