@@ -1,5 +1,6 @@
 """The data set interface: which videos exist in which split. It knows no tensors."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import ClassVar, NamedTuple
 
 from osarbench.errors import OsarbenchError, did_you_mean
 
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mkv", ".mov", ".webm", ".mpg", ".mpeg", ".m4v"})
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
+)
 
 
 class Video(NamedTuple):
@@ -75,13 +78,10 @@ class Dataset(ABC):
             OsarbenchError: the root is not there; the message says what to put where.
         """
         if not self.root.is_dir():
-            above = self.root.parent
-            is_above = (above / "videos").is_dir() or (above / "annotations").is_dir()
-            hint = f" Did you mean the folder above, {above.parent}?" if is_above else ""
             raise OsarbenchError(
-                f"The data set '{self.name}' is not at {self.root}: there is no such folder.{hint}\n{self.layout}\n"
-                f"The data folder (--data DIR, OSARBENCH_DATA, or `data` in the config file) must contain "
-                f"'{self.root.name}/'."
+                f"The data set '{self.name}' is not at {self.root}: there is no such folder.{_hint(self.root)}\n"
+                f"{self.layout}\nThe data folder (--data DIR, OSARBENCH_DATA, or `data` in the config file) must "
+                f"contain '{self.root.name}/'."
             )
 
     def check_split(self, split: str) -> None:
@@ -91,3 +91,30 @@ class Dataset(ABC):
                 f"The data set '{self.name}' has no split '{split}'.{did_you_mean(split, self.splits)} It has: "
                 f"{', '.join(self.splits)}."
             )
+
+
+def is_there(file: Path) -> bool:
+    """Return whether a file is there.
+
+    Raises:
+        OsarbenchError: nobody can tell, for a folder above it may not be entered.
+    """
+    try:
+        return file.is_file()
+    except OSError as error:
+        raise cannot_be_read(file.parent, error) from error
+
+
+def cannot_be_read(place: Path, error: OSError) -> OsarbenchError:
+    """Return the error for a folder or file that is there and may not be read."""
+    return OsarbenchError(f"{place} cannot be read: {error.strerror}. See to it that you may, and run this again.")
+
+
+def _hint(root: Path) -> str:
+    """Return what was probably meant by a root that is not there: the folder above, or one of nearly its name."""
+    above = root.parent
+    if (above / "videos").is_dir() or (above / "annotations").is_dir():
+        return f" Did you mean the folder above, {above.parent}?"
+    plain = {re.sub(r"[^a-z0-9]", "", place.name.lower()): place for place in above.glob("*/")}
+    near = plain.get(re.sub(r"[^a-z0-9]", "", root.name.lower()))
+    return f" There is {near}; is that it? Then rename it, or make a link to it." if near else ""

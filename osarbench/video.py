@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.stream import Disposition
 from av.video.reformatter import Interpolation, VideoReformatter
 
 Frames = npt.NDArray[np.uint8]
@@ -69,6 +70,21 @@ def read_frames(
     return np.stack([found[place] for place in (found if indices is None else indices)])
 
 
+def each_frame(
+    path: Path, *, short_side: int | None = None, start: float | None = None, end: float | None = None
+) -> Iterator[Frames]:
+    """Yield what `read_frames` returns, uint8 [H, W, 3], one frame in memory at a time.
+
+    Raises:
+        UnreadableVideo: as `read_frames`, perhaps after some frames.
+    """
+    convert = _Converter(short_side)
+    for frame in _decode(path, start, end):
+        yield np.ascontiguousarray(convert(frame))
+    if convert.size is None:
+        raise UnreadableVideo(path, "no frame")
+
+
 def count_frames(path: Path, *, start: float | None = None, end: float | None = None) -> int:
     """Return how many frames `read_frames` finds: by decoding, since what files say of themselves is often wrong.
 
@@ -90,9 +106,11 @@ def _decode(path: Path, start: float | None, end: float | None) -> Iterator[av.V
     place = 0
     try:
         with av.open(str(path), **_LENIENT) as container:
-            if not container.streams.video:
+            # The picture of a record's cover is a stream, too.
+            streams = [its for its in container.streams.video if not its.disposition & Disposition.attached_pic]
+            if not streams:
                 raise UnreadableVideo(path, "no video stream")
-            stream = container.streams.video[0]
+            stream = streams[0]
             stream.thread_count = 1  # several files at once beat several threads on one
             for packet in container.demux(stream):
                 if packet.is_corrupt:

@@ -82,6 +82,19 @@ def test_a_split_without_any_video_is_a_problem(tmp_path: Path) -> None:
     assert datacheck.check(small(tmp_path, {"train": RUN, "test": "swim/d.mp4"}), splits=["train"], read=False).ok
 
 
+def test_where_nothing_is_there_it_says_once_where_it_looked(tmp_path: Path) -> None:
+    report = checked(small(tmp_path, {"train": "swim/c.mp4", "test": "swim/d.mp4"}))
+    assert report.problems == [
+        f"None of the listed videos is below {tmp_path / 'videos'}, where the first would be swim/c.mp4."
+    ]
+
+
+def test_a_link_to_a_folder_above_makes_no_surplus(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": RUN, "test": JUMP}, there=f"{RUN} {JUMP} swim/new.mp4")
+    (tmp_path / "videos/swim/loop").symlink_to(tmp_path / "videos")
+    assert checked(dataset).surplus == ("swim/new.mp4",)
+
+
 def test_lists_of_another_length_than_the_official_ones_are_a_problem(tmp_path: Path) -> None:
     report = checked(small(tmp_path, {"train": RUN, "test": JUMP}, train=2, test=1))
     assert report.problems == ["train: 1 videos are listed, 2 in the official list."]

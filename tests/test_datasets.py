@@ -244,3 +244,93 @@ def test_a_stated_list_that_is_not_there_is_an_error_even_beside_class_folders(t
     write(tmp_path / "run/a.mp4")
     with pytest.raises(OsarbenchError, match="mine.csv is missing"):
         Folder(tmp_path, list="mine.csv").videos("all")
+
+
+@pytest.mark.parametrize("place", ["videos", "UCF-101", "UCF101", ""])
+def test_videos_of_ucf101_are_found_as_their_archive_unpacks(tmp_path: Path, place: str) -> None:
+    dataset = ucf(tmp_path, "YoYo/v_YoYo_g08_c01.avi 2\n", folder="ucfTrainTestlist")
+    write(tmp_path / place / "YoYo/v_YoYo_g08_c01.avi")
+    (video,) = dataset.videos("train1")
+    assert (video.id, dataset.path(video).is_file()) == ("YoYo/v_YoYo_g08_c01.avi", True)
+
+
+@pytest.mark.parametrize("place", ["videos", "hmdb51_org", ""])
+def test_videos_of_hmdb51_are_found_as_their_archive_unpacks(tmp_path: Path, place: str) -> None:
+    dataset = hmdb(tmp_path, "A_#1_catch_f.avi 1\n")
+    write(tmp_path / place / "catch/A_@1_catch_f.avi")
+    video = next(video for video in dataset.videos("train1") if video.label == "catch")
+    assert dataset.path(video) == tmp_path / place / "catch/A_@1_catch_f.avi"
+
+
+def test_videos_of_moments_in_time_may_lie_beside_their_lists(tmp_path: Path) -> None:
+    dataset = mit(tmp_path, "c7/a.mp4,c7,3,1\n")
+    write(tmp_path / "validation/c7/a.mp4")
+    assert dataset.path(dataset.videos("validation")[0]).is_file()
+
+
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path: Path) -> None:
+    for name in ("run/a.mp4", "jump/b.mp4"):
+        write(tmp_path / name)
+    (tmp_path / "run/all").symlink_to(tmp_path)
+    (tmp_path / "run/again").symlink_to(tmp_path / "run")
+    assert [(video.id, video.label) for video in Folder(tmp_path).videos("all")] == [
+        ("jump/b.mp4", "jump"),
+        ("run/a.mp4", "run"),
+    ]
+
+
+def test_a_folder_of_frames_named_like_a_video_is_no_video(tmp_path: Path) -> None:
+    write(tmp_path / "run/a.mp4")
+    write(tmp_path / "run/b.mp4/0001.jpg")
+    assert [video.id for video in Folder(tmp_path).videos("all")] == ["run/a.mp4"]
+
+
+def test_a_stray_video_does_not_make_classes_of_splits(tmp_path: Path) -> None:
+    for name in ("train/run/a.mp4", "test/run/b.mp4", "train/c.mp4"):
+        write(tmp_path / name)
+    with pytest.raises(
+        OsarbenchError, match=r"train/c.mp4 lies in no class folder, and 'train' is the name of a split"
+    ):
+        Folder(tmp_path).videos("train")
+
+
+def test_a_class_may_be_named_like_a_split(tmp_path: Path) -> None:
+    for name in ("train/a.mp4", "ship/b.mp4"):
+        write(tmp_path / name)
+    assert Folder(tmp_path).classes == ("ship", "train")
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "run/a.mp4")
+
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(OsarbenchError, match=f"{tmp_path} cannot be read: Permission denied"):
+        Folder(tmp_path).videos("all")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path;label;split\n", "no column 'path;label;split'. Separate them by commas"),
+        ("path,label,split\n/somewhere/a.mp4,run,all\n", "line 2: /somewhere/a.mp4 is absolute. Write paths relative"),
+        ("path,label,split\na.mp4,run\n", "'a.mp4,run' has 2 fields, the first line has 3: path,label,split"),
+    ],
+)
+def test_a_csv_of_another_kind_is_answered_with_what_to_change(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(OsarbenchError, match=message):
+        listed(tmp_path, text).videos("all")
+
+
+def test_a_list_in_another_encoding_says_which_to_use(tmp_path: Path) -> None:
+    (tmp_path / "videos.csv").write_bytes("path,label,split\na.mp4,grün,all\n".encode("latin-1"))
+    with pytest.raises(OsarbenchError, match="videos.csv is not text in UTF-8.*Save it as UTF-8"):
+        Folder(tmp_path).videos("all")
+
+
+def test_a_root_of_nearly_the_right_name_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "UCF-101").mkdir()
+    with pytest.raises(OsarbenchError, match="There is .*UCF-101; is that it"):
+        Ucf101(tmp_path / "ucf101").prepare()

@@ -3,10 +3,11 @@
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from osarbench import places, plugins, protocol
-from osarbench.dataset import Video
+from osarbench.dataset import Video, is_there
 from osarbench.errors import OsarbenchError
 from osarbench.pipe import index
 
@@ -86,3 +87,35 @@ def test_without_a_data_root_the_error_says_how_to_name_one(tmp_path: Path) -> N
     found = places.Places(data=None, datasets={}, cache=tmp_path, weights=None)
     with pytest.raises(OsarbenchError, match="Where is the data set 'ucf101'?.*--data DIR"):
         index.build(protocol.read("ucf12-hmdb20"), plugins.load(kinds=("datasets",)), found)
+
+
+def test_a_file_in_training_and_test_stops_a_run(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    again = built.rows[built.rows["role"] == "train"].head(1).assign(role="known", source="toy/test")
+    with pytest.raises(OsarbenchError, match=r"2 rows .* is train \(toy/train\) and known \(toy/test\)"):
+        index.check_apart(built._replace(rows=pd.concat([built.rows, again])))
+    index.check_apart(built)
+
+
+def test_a_class_without_videos_is_told_with_where_its_first_was_looked_for(tmp_path: Path) -> None:
+    lists = tmp_path / "ucf101/annotations"
+    lists.mkdir(parents=True)
+    (lists / "classInd.txt").write_text("1 YoYo\n")
+    (lists / "trainlist01.txt").write_text("YoYo/v_YoYo_g08_c01.avi 1\n")
+    (lists / "testlist01.txt").write_text("YoYo/v_YoYo_g01_c01.avi\n")
+    (tmp_path / "own.toml").write_text(
+        'title = "x"\nunknown = []\ncomplete = false\n[known]\ndataset = "ucf101"\ntrain = ["train1"]\n'
+        'test = ["test1"]\n[training]\nepochs = 1\nbatch_size = 1\nlearning_rate = 1.0\n'
+    )
+    found = places.Places(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
+    with pytest.raises(OsarbenchError, match=r"There is no .*ucf101/videos/YoYo/v_YoYo_g08_c01.avi, for example"):
+        index.build(protocol.read(str(tmp_path / "own.toml")), plugins.load(kinds=("datasets",)), found)
+
+
+def test_a_folder_that_may_not_be_entered_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(OsarbenchError, match="a cannot be read: Permission denied"):
+        is_there(Path("a/b.mp4"))

@@ -1,6 +1,8 @@
 """The store of decoded frames: content names it, a kill costs one shard, changes make another."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +69,11 @@ def test_a_changed_video_makes_its_own_shard_anew_and_no_other(sources: list[Sou
     assert len(shards(tmp_path).keys() - before.keys()) == 2
 
 
+def test_an_entry_has_the_size_of_its_file(sources: list[Source], tmp_path: Path) -> None:
+    sizes = [entry.size for entry in prepare(sources, tmp_path).entries]
+    assert sizes == [Path(source.path).stat().st_size for source in sources]
+
+
 def test_a_shard_that_was_being_written_is_made_again(sources: list[Source], tmp_path: Path) -> None:
     prepare(sources, tmp_path)
     cut = next((tmp_path / "clips").glob("*.bin"))
@@ -103,6 +110,46 @@ def test_frames_that_would_not_fit_are_not_kept(
     monkeypatch.setattr(store, "RAW_LIMIT", 100.0)
     assert prepare(sources, tmp_path, kind="auto").shards[0] is None
     assert "--store raw keeps them" in capsys.readouterr().err
+
+
+def test_frames_that_are_kept_are_used_however_little_space_is_left(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = prepare(sources, tmp_path, kind="auto")
+    monkeypatch.setattr(store, "RAW_LIMIT", 100.0)
+    assert prepare(sources, tmp_path, kind="auto").shards == made.shards
+    assert None not in made.shards
+
+
+def test_a_video_damaged_at_its_end_leaves_no_frame_in_its_shard(sources: list[Source], tmp_path: Path) -> None:
+    broken = Path(sources[0].path)
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size * 7 // 10])
+    made = prepare(sources, tmp_path)
+    assert [place for place, _ in made.unreadable] == [0]
+    assert made.entries[1].offset == 0
+    assert np.array_equal(made.frames(1, np.arange(9)), read_frames(Path(sources[1].path), short_side=12))
+
+
+def test_a_video_that_changes_under_a_run_is_named(sources: list[Source], tmp_path: Path) -> None:
+    made = prepare(sources, tmp_path, kind="none")
+    Path(sources[3].path).unlink()
+    with pytest.raises(OsarbenchError, match=r"3.avi: no such file. The file changed while it was used"):
+        made.frames(3, np.array([0]))
+
+
+def test_a_decoding_process_that_is_killed_is_no_bug(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(ThreadPoolExecutor):
+        def __init__(self, workers: int, mp_context: object) -> None:
+            super().__init__(workers)
+
+        def map(self, *tasks: object) -> object:  # type: ignore[override]
+            raise BrokenProcessPool("terminated abruptly")
+
+    monkeypatch.setattr(store, "ProcessPoolExecutor", Killed)
+    with pytest.raises(OsarbenchError, match="ended from outside.*what is decoded already is kept"):
+        prepare(sources, tmp_path, workers=2)
 
 
 def test_an_unknown_kind_is_an_error(sources: list[Source], tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import av
 import numpy as np
 import pytest
 import toy
+from av.stream import Disposition
 
-from osarbench.video import UnreadableVideo, count_frames, read_frames
+from osarbench.video import UnreadableVideo, count_frames, each_frame, read_frames
 
 CLIPS = [
     "Anna_Rawson_Driver_Practice_golf_f_nm_np1_ri_bad_0.avi",
@@ -118,6 +119,26 @@ def test_a_file_with_sound_alone_is_reported(tmp_path: Path) -> None:
         container.mux(stream.encode())
     with pytest.raises(UnreadableVideo, match="no video stream"):
         count_frames(path)
+
+
+def test_the_picture_of_a_records_cover_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "cover.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuvj420p"
+        stream.disposition = Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((24, 32, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    with pytest.raises(UnreadableVideo, match="no video stream"):
+        count_frames(path)
+
+
+def test_frames_one_by_one_are_all_frames(video: Path) -> None:
+    one_by_one = list(each_frame(video, short_side=12, start=0.5))
+    assert np.array_equal(np.stack(one_by_one), read_frames(video, short_side=12, start=0.5))
+    with pytest.raises(UnreadableVideo, match="no frame"):
+        list(each_frame(video, start=100.0))
 
 
 def test_a_file_without_frames_is_reported(tmp_path: Path) -> None:

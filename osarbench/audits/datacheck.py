@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from osarbench.dataset import VIDEO_SUFFIXES, Dataset, Video
+from osarbench.dataset import VIDEO_SUFFIXES, Dataset, Video, is_there
 from osarbench.errors import OsarbenchError
 
 SHOWN = 5  #: entries of a list that `render` shows
@@ -60,6 +60,7 @@ class Report:
 
     dataset: str
     root: str
+    videos_folder: str
     splits: tuple[Split, ...]
     classes: tuple[ClassCount, ...]
     shared: tuple[Shared, ...]
@@ -105,11 +106,12 @@ def check(
     """
     listed = {split: dataset.videos(split) for split in splits or dataset.splits}
     paths = {video.id: dataset.path(video) for videos in listed.values() for video in videos}
-    there = {name for name, path in paths.items() if path.is_file()}
+    there = {name for name, path in paths.items() if is_there(path)}
     pieces = {(paths[v.id], v.start, v.end): None for videos in listed.values() for v in videos if v.id in there}
     return Report(
         dataset=dataset.name,
         root=str(dataset.root),
+        videos_folder=str(dataset.videos_folder),
         splits=tuple(_split(name, videos, dataset.official_counts, there) for name, videos in listed.items()),
         classes=_classes(dataset, listed, there),
         shared=tuple(_shared(listed, dataset.official_counts)),
@@ -141,8 +143,12 @@ def to_json(report: Report) -> str:
 
 
 def _problems(report: Report) -> Iterator[str]:
+    nothing = not any(split.found for split in report.splits)
+    first = next((split.missing[0] for split in report.splits if split.missing), None)
+    if nothing and first:
+        yield f"None of the listed videos is below {report.videos_folder}, where the first would be {first}."
     for split in report.splits:
-        if not split.found:
+        if not (split.found or (nothing and split.listed)):
             why = f"none of its {split.listed} videos is there" if split.listed else "its list is empty"
             yield f"{split.name}: {why}. Name the splits that you need with --split, if this is none of them."
         if split.official not in (None, split.listed):
@@ -229,7 +235,10 @@ def _shared(listed: Mapping[str, Sequence[Video]], official: Mapping[str, int]) 
 def _surplus(folder: Path, listed: set[str]) -> tuple[str, ...]:
     """Return the video files below a folder that no list names, as paths below it."""
     found = []
-    for place, _, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # A link to a folder above has no end.
+        here = Path(place).resolve()
+        folders[:] = [name for name in folders if not here.is_relative_to(Path(place, name).resolve())]
         for name in names:
             if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and str(file := Path(place, name)) not in listed:
                 found.append(file.relative_to(folder).as_posix())

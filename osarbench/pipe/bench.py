@@ -83,9 +83,13 @@ class Bench:
         return self.listing.rows[self.listing.rows["role"].isin(roles)]
 
     def digest(self, *roles: str) -> str:
-        """Return a digest of the videos of some roles: their names and labels, and their frames' number and size."""
+        """Return a digest of the videos of some roles: names, labels, and sizes of frames and file.
+
+        The file's size tells a video that was encoded anew, or is another one of the same length, from what it was.
+        """
         rows = self.rows(*roles)
-        shapes = [self.frames.entries[place][:4] for place in self.places[rows.index]]
+        entries = [self.frames.entries[place] for place in self.places[rows.index]]
+        shapes = [(*entry[:4], entry.size) for entry in entries]
         return manifest.text_digest([index.digest(self.listing._replace(rows=rows)), shapes])
 
 
@@ -113,6 +117,7 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     network.check_clip(built, spec)
     listing = index.build(protocol, available, request.places)
+    index.check_apart(listing)
     weights = _weights(request, recipe, built)
     if not request.train and weights is None:
         raise OsarbenchError("--no-train takes a trained network from a file: name it with --weights FILE.")
@@ -120,6 +125,11 @@ def set_up(request: Request, available: plugins.Plugins) -> Bench:
         built.load_weights(str(weights))
         if not request.train:
             network.published_head(built, str(weights), len(listing.classes))
+    if listing.missing and fabric.is_global_zero:
+        missing = f"{len(listing.missing)} of {len(listing.missing) + len(listing.rows)}"
+        console.say(
+            f"index: {missing} listed videos are not there, see {request.runs / protocol.name / 'missing.json'}"
+        )
     cores = os.cpu_count() or 1
     frames = _decode(request, protocol, fabric, listing, spec, cores)
     folder = request.runs / protocol.name
@@ -218,8 +228,7 @@ def _readable(
     facts = rows.loc[list(bad), ["source", "video", "role", "path"]].to_dict("records")
     skipped = [{**fact, "reason": reason} for fact, reason in zip(facts, bad.values(), strict=True)]
     if fabric.is_global_zero:
-        with manifest.replacing(folder / "skipped.json") as temporary:
-            temporary.write_text(json.dumps(skipped, indent=1) + "\n", encoding="utf-8")
+        manifest.write_text(folder / "skipped.json", json.dumps(skipped, indent=1) + "\n")
     if len(bad) > protocol.sections.max_unreadable * len(rows):
         first = "".join(f"\n  {video['path']}: {video['reason']}" for video in skipped[:5])
         raise OsarbenchError(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from osarbench import manifest
-from osarbench.dataset import Dataset, Video
+from osarbench.dataset import Dataset, Video, is_there
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.places import Places
 from osarbench.plugins import Plugins, check_settings
@@ -18,6 +18,7 @@ from osarbench.protocol import Known, Protocol, Unknown
 from osarbench.table import ROLES
 
 COLUMNS = ("role", "source", "video", "label", "group", "start", "end")
+_Listed = tuple[str, str, Video, Path]  #: role, source, video and where it lies
 
 
 class Index(NamedTuple):
@@ -38,7 +39,7 @@ def build(protocol: Protocol, plugins: Plugins, places: Places) -> Index:
     sections = protocol.sections
     known = open_dataset(protocol, plugins, places, sections.known)
     classes = _known_classes(sections.known, known)
-    listed: list[tuple[str, str, Video, Path]] = []
+    listed: list[_Listed] = []
     for split in sections.known.train:
         wanted = [video for video in known.videos(split) if video.label in classes]
         held_out = hold_out(wanted, sections.known.calibration)
@@ -118,9 +119,7 @@ def _known_classes(known: Known, dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in dataset.classes if name in trained)
 
 
-def _unknown(
-    protocol: Protocol, unknown: Unknown, dataset: Dataset, known: Sequence[str]
-) -> Iterable[tuple[str, str, Video, Path]]:
+def _unknown(protocol: Protocol, unknown: Unknown, dataset: Dataset, known: Sequence[str]) -> Iterable[_Listed]:
     for field in ("classes", "exclude", "contested"):
         _check_names(tuple(getattr(unknown, field)), dataset, f"[[unknown]] {field}")
     for split in unknown.splits:
@@ -143,16 +142,21 @@ def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
             )
 
 
-def _present(protocol: Protocol, listed: list[tuple[str, str, Video, Path]], classes: tuple[str, ...]) -> Index:
-    there = [entry for entry in listed if entry[3].is_file()]
-    missing = tuple((source, video.id, video.label) for _, source, video, path in listed if not path.is_file())
+def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]) -> Index:
+    found = [is_there(path) for *_, path in listed]
+    there = [entry for entry, is_found in zip(listed, found, strict=True) if is_found]
+    missing = tuple(
+        (source, video.id, video.label)
+        for (_, source, video, _), is_found in zip(listed, found, strict=True)
+        if not is_found
+    )
     if missing and protocol.sections.complete:
         raise OsarbenchError(
             f"{len(missing)} of {len(listed)} videos of the protocol '{protocol.name}' are missing, the first: "
             f"{', '.join(f'{source} {video}' for source, video, _ in missing[:3])}. This protocol needs all of them: "
             "`osarbench data check NAME ROOT` lists what is missing."
         )
-    _check_roles(protocol, there, classes)
+    _check_roles(protocol, listed, there, classes)
     rows = pd.DataFrame(
         [(role, source, *video[:3], video.start, video.end, str(path)) for role, source, video, path in there],
         columns=[*COLUMNS, "path"],
@@ -165,17 +169,44 @@ def _present(protocol: Protocol, listed: list[tuple[str, str, Video, Path]], cla
     return Index(rows, classes, missing)
 
 
-def _check_roles(protocol: Protocol, there: list[tuple[str, str, Video, Path]], classes: tuple[str, ...]) -> None:
+def check_apart(index: Index) -> None:
+    """Refuse an index that has one video twice: in training and in the test, or twice in the test.
+
+    Raises:
+        OsarbenchError: with the first such video. `build` lets them pass, so that they can be audited.
+    """
+    rows = index.rows
+    twice = rows[rows.duplicated(["path", "start", "end"], keep=False)].sort_values(["path", "start", "end"])
+    if len(twice):
+        first, second = twice.iloc[0], twice.iloc[1]
+        raise OsarbenchError(
+            f"{len(twice)} rows of the protocol's videos are of the same files, the first: {first['path']} is "
+            f"{first['role']} ({first['source']}) and {second['role']} ({second['source']}). Name splits that have no "
+            "video in common; `osarbench data check` shows which do."
+        )
+
+
+def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed], classes: tuple[str, ...]) -> None:
     have = Counter((role, video.label) for role, _, video, _ in there)
     for role in ("train", "known"):
         empty = [name for name in classes if not have[role, name]]
         if empty:
             raise OsarbenchError(
                 f"The protocol '{protocol.name}' finds no {'training' if role == 'train' else 'test'} video of "
-                f"{len(empty)} of its {len(classes)} known classes: {', '.join(empty[:5])}. Put them there, or use a "
-                "protocol that does not need these classes."
+                f"{len(empty)} of its {len(classes)} known classes: {', '.join(empty[:5])}."
+                f"{_example(role, empty[0], listed)} Put them there, or use a protocol that does not need these "
+                "classes."
             )
     if not any(role == "unknown" for role, *_ in there):
         raise OsarbenchError(
-            f"The protocol '{protocol.name}' finds no unknown video. Look with `osarbench data check`."
+            f"The protocol '{protocol.name}' finds no unknown video.{_example('unknown', None, listed)} Look with "
+            "`osarbench data check`."
         )
+
+
+def _example(role: str, label: str | None, listed: list[_Listed]) -> str:
+    """Return where the first video of a role, and class, was looked for."""
+    roles = ("train", "calibration") if role == "train" else (role,)
+    places = (path for its, _, video, path in listed if its in roles and label in (None, video.label))
+    place = next(places, None)
+    return f" There is no {place}, for example." if place else " No list of these splits names one."

@@ -11,11 +11,12 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from osarbench import console, video
 from osarbench.errors import OsarbenchError
 from osarbench.manifest import replacing
 
-FORMAT = 1  # raise it when the same video would give other frames
+FORMAT = 3  # raise it when the same video would give other frames
 SHARD = 64  # videos; small files are slow to read from a cold disk, large ones are much to lose when killed
 RAW_LIMIT = 20e9  # bytes; above it, or above half of the free space, frames are decoded again each time
 
@@ -46,6 +47,7 @@ class Entry(NamedTuple):
     width: int
     offset: int  #: bytes into the shard
     reason: str | None  #: why the video is unreadable
+    size: int = 0  #: bytes of the file
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,15 @@ class Store:
         entry, shard = self.entries[index], self.shards[index]
         if shard is None:
             source = self.sources[index]
-            return video.read_frames(
-                Path(source.path), (wanted + entry.first).tolist(), short_side=self.short_side,
-                start=source.start, end=source.end,
-            )  # fmt: skip
+            try:
+                return video.read_frames(
+                    Path(source.path), (wanted + entry.first).tolist(), short_side=self.short_side,
+                    start=source.start, end=source.end,
+                )  # fmt: skip
+            except video.UnreadableVideo as error:  # it was readable when it was counted
+                raise OsarbenchError(
+                    f"{error}. The file changed while it was used. Run the same command again, and leave it alone."
+                ) from error
         shape = (entry.length, entry.height, entry.width, 3)
         bytes_wanted = slice(entry.offset, entry.offset + int(np.prod(shape)))
         stored = _open(shard)[bytes_wanted].reshape(shape)
@@ -92,11 +99,10 @@ def prepare(
     """
     if kind not in ("auto", "none", "raw"):
         raise OsarbenchError(f"There is no store '{kind}'. There are: auto, none, raw.")
-    chosen = _choose(sources, short_side, middle, folder) if kind == "auto" else kind
     chunks = [tuple(sources[begin : begin + SHARD]) for begin in range(0, len(sources), SHARD)]
-    tasks = [_Task(chunk, short_side, middle, chosen == "raw", _shard_file(folder, chunk, short_side, middle, chosen))
-             for chunk in chunks]  # fmt: skip
-    todo = [task for task in tasks if _load(task) is None]
+    tasks, todo = _planned(chunks, short_side, middle, folder, raw=kind != "none")
+    if kind == "auto" and not _fit([source for task in todo for source in task.sources], short_side, middle, folder):
+        tasks, todo = _planned(chunks, short_side, middle, folder, raw=False)
     if todo:
         _make_all(todo, workers)
     entries, shards = [], []
@@ -115,6 +121,16 @@ class _Task(NamedTuple):
     middle: int | None
     raw: bool
     file: Path
+
+
+def _planned(
+    chunks: Sequence[tuple[Source, ...]], short_side: int, middle: int | None, folder: Path, *, raw: bool
+) -> tuple[list[_Task], list[_Task]]:
+    """Return the tasks of all chunks, and those of them that are to be done."""
+    kind = "raw" if raw else "none"
+    files = [_shard_file(folder, chunk, short_side, middle, kind) for chunk in chunks]
+    tasks = [_Task(chunk, short_side, middle, raw, file) for chunk, file in zip(chunks, files, strict=True)]
+    return tasks, [task for task in tasks if _load(task) is None]
 
 
 def _shard_file(folder: Path, chunk: Sequence[Source], short_side: int, middle: int | None, kind: str) -> Path:
@@ -151,35 +167,56 @@ def _in_processes(tasks: list[_Task], workers: int) -> Iterator[_Task]:
         yield from map(_make, tasks)
         return
     # Spawned, not forked: the parent may hold threads of torch.
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_make, tasks)
+    try:
+        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=get_context("spawn")) as pool:
+            yield from pool.map(_make, tasks)
+    except BrokenProcessPool as error:
+        raise OsarbenchError(
+            "A process that decodes videos was ended from outside, perhaps for lack of memory. Run the same command "
+            "again: what is decoded already is kept."
+        ) from error
 
 
 def _make(task: _Task) -> _Task:
     entries: list[Entry] = []
     with replacing(task.file) as temporary, temporary.open("wb") as shard:
         for source in task.sources:
-            entries.append(_decode(source, task, shard))
-        size = shard.tell()
+            size = os.path.getsize(source.path) if os.path.isfile(source.path) else 0
+            entries.append(_decode(source, task, shard)._replace(size=size))
+        total = shard.tell()
     if not task.raw:
         task.file.unlink()
     with replacing(task.file.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps({"bytes": size, "entries": entries}), encoding="utf-8")
+        temporary.write_text(json.dumps({"bytes": total, "entries": entries}), encoding="utf-8")
     return task
 
 
-def _decode(source: Source, task: _Task, shard: Any) -> Entry:
-    path = Path(source.path)
+def _decode(source: Source, task: _Task, shard: BinaryIO) -> Entry:
+    offset = shard.tell()
     try:
-        if task.raw and task.middle is None:
-            frames = video.read_frames(path, short_side=task.short_side, start=source.start, end=source.end)
-            first, length = 0, len(frames)
-        else:
-            first, length = _middle(video.count_frames(path, start=source.start, end=source.end), task.middle)
-            wanted = range(first, first + length) if task.raw else [first]
-            frames = video.read_frames(path, wanted, short_side=task.short_side, start=source.start, end=source.end)
+        return _whole(source, task, shard) if task.raw and task.middle is None else _part(source, task, shard)
     except video.UnreadableVideo as error:
+        shard.seek(offset)
+        shard.truncate()
         return Entry(0, 0, 0, 0, 0, error.reason)
+
+
+def _whole(source: Source, task: _Task, shard: BinaryIO) -> Entry:
+    """Write all frames of a video, one at a time: an hour of it would not fit into memory."""
+    offset, length = shard.tell(), 0
+    frames = video.each_frame(Path(source.path), short_side=task.short_side, start=source.start, end=source.end)
+    for frame in frames:
+        shard.write(frame.data)
+        length += 1
+    return Entry(length, 0, frame.shape[0], frame.shape[1], offset, None)
+
+
+def _part(source: Source, task: _Task, shard: BinaryIO) -> Entry:
+    """Count the frames of a video, look at one, and write those around the middle if they are kept."""
+    path, cut = Path(source.path), {"start": source.start, "end": source.end}
+    first, length = _middle(video.count_frames(path, **cut), task.middle)
+    wanted = range(first, first + length) if task.raw else [first]
+    frames = video.read_frames(path, wanted, short_side=task.short_side, **cut)
     offset = shard.tell()
     if task.raw:
         shard.write(frames.data)
@@ -197,10 +234,10 @@ def _middle(total: int, middle: int | None) -> tuple[int, int]:
     return (total - middle) // 2, middle
 
 
-def _choose(sources: Sequence[Source], short_side: int, middle: int | None, folder: Path) -> Literal["raw", "none"]:
-    """Estimate the raw size from a few videos and choose."""
+def _fit(sources: Sequence[Source], short_side: int, middle: int | None, folder: Path) -> bool:
+    """Estimate from a few videos whether the frames that are not kept yet would fit."""
     if len(sources) <= SHARD:
-        return "raw"
+        return True
     sizes = []
     for source in sources[:: max(1, len(sources) // 16)]:
         try:
@@ -212,12 +249,12 @@ def _choose(sources: Sequence[Source], short_side: int, middle: int | None, fold
     estimate = float(np.mean(sizes)) * len(sources) if sizes else 0.0
     folder.mkdir(parents=True, exist_ok=True)
     if estimate < min(RAW_LIMIT, shutil.disk_usage(folder).free / 2):
-        return "raw"
+        return True
     console.say(
         f"decode: frames would take about {estimate / 1e9:.0f} GB in {folder}; they are decoded again each time "
         "instead. --store raw keeps them."
     )
-    return "none"
+    return False
 
 
 @lru_cache(maxsize=4096)

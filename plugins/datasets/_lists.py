@@ -1,9 +1,10 @@
 """Reading official list files: tolerant of line ends and blanks, strict about what a line says."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from osarbench.dataset import cannot_be_read
 from osarbench.errors import OsarbenchError
 
 
@@ -20,6 +21,14 @@ def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -
     raise OsarbenchError(f"The list file {file} is in none of {shown}.\n{layout}")
 
 
+def find_videos(root: Path, candidates: Sequence[str], folders: Collection[str]) -> Path:
+    """Return the first of the folders below `root` that has one of these folders in it; ``videos/`` if none has."""
+    for candidate in candidates:
+        if any((root / candidate / folder).is_dir() for folder in folders):
+            return root / candidate
+    return root / "videos"
+
+
 def lines(file: Path, layout: str) -> Iterator[tuple[str, str]]:
     """Yield (where, text) of every line that is not blank; `where` names file and line for messages.
 
@@ -30,8 +39,10 @@ def lines(file: Path, layout: str) -> Iterator[tuple[str, str]]:
         raise OsarbenchError(f"The list file {file} is missing.\n{layout}")
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise cannot_be_read(file, error) from error
+    except UnicodeDecodeError as error:
+        raise OsarbenchError(f"{file} is not text in UTF-8: {error.reason}. Save it as UTF-8.") from error
     for number, line in enumerate(text.splitlines(), start=1):
         if line.strip():
             yield f"{file}, line {number}", line.strip()

@@ -1,16 +1,19 @@
 """Your own videos: a folder for each class, below folders for splits or not, or a CSV that lists them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
-from osarbench.dataset import VIDEO_SUFFIXES, Dataset, Video
+from osarbench.dataset import VIDEO_SUFFIXES, Dataset, Video, cannot_be_read
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.hookspecs import hookimpl
 
-from ._lists import malformed, rows
+from ._lists import rows
 
+#: Names that folders of splits have, and classes hardly ever.
+SPLIT = re.compile(r"(train|test|val|known|unknown|calibration)[a-z]*[_-]?\d*", re.IGNORECASE)
 NEEDED = ("path", "label", "split")
 OPTIONAL = ("start", "end", "group")
 
@@ -81,7 +84,10 @@ class Folder(Dataset):
         _check_columns(where, columns)
         for where, fields in lines:
             if len(fields) != len(columns):
-                raise malformed(where, ",".join(fields), ",".join(columns))
+                raise OsarbenchError(
+                    f"{where}: '{','.join(fields)}' has {len(fields)} fields, the first line has {len(columns)}: "
+                    f"{','.join(columns)}."
+                )
             row = dict(zip(columns, fields, strict=True))
             yield row["split"], self._listed(where, row)
 
@@ -92,8 +98,9 @@ class Folder(Dataset):
                 raise OsarbenchError(f"{where}: the field '{column}' is empty.")
         path = PurePosixPath(row["path"].replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
+            what = "is absolute" if path.is_absolute() else f"leaves {self.root}"
             raise OsarbenchError(
-                f"{where}: {path} leaves {self.root}. Write paths below it; a link in it may leave it."
+                f"{where}: {path} {what}. Write paths relative to {self.videos_folder}; a link in it may leave it."
             )
         if path.parts[:1] == ("videos",) and self.videos_folder != self.root:
             path = path.relative_to("videos")
@@ -105,8 +112,14 @@ class Folder(Dataset):
 
     def _from_folders(self) -> Iterator[tuple[str, Video]]:
         base = self.videos_folder
-        tops = _folders(base)
-        if any(_files(top) for top in tops):
+        tops = _folders(base) if base.is_dir() else []
+        loose = [file for top in tops for file in _files(top)]
+        if loose and all(SPLIT.fullmatch(top.name) for top in tops):
+            raise OsarbenchError(
+                f"{loose[0]} lies in no class folder, and '{loose[0].parent.name}' is the name of a split rather than "
+                "of a class. Move it into the folder of its class, or list the videos in a videos.csv."
+            )
+        if loose:
             yield from (("all", _found(file, label, base)) for label in tops for file in _files_below(label))
             return
         for split in tops:
@@ -117,7 +130,8 @@ class Folder(Dataset):
 def _check_columns(where: str, columns: Sequence[str]) -> None:
     for column in columns:
         if column not in NEEDED + OPTIONAL:
-            nearest = did_you_mean(column, NEEDED + OPTIONAL)
+            commas = " Separate them by commas." if ";" in column or "\t" in column else ""
+            nearest = commas or did_you_mean(column, NEEDED + OPTIONAL)
             raise OsarbenchError(
                 f"{where}: the first line names the columns: {', '.join(NEEDED)}, and where they are known "
                 f"{', '.join(OPTIONAL)}. There is no column '{column}'.{nearest}"
@@ -147,14 +161,22 @@ def _found(file: Path, label: Path, base: Path) -> Video:
 
 
 def _folders(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Return the folders in a folder, without links to itself or to what it lies in: they would have no end."""
+    here = folder.resolve()
+    return [path for path in _listed(folder) if path.is_dir() and not here.is_relative_to(path.resolve())]
 
 
 def _files(folder: Path) -> list[Path]:
-    # Names that start with a dot are what file managers leave, such as ._clip.mp4.
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith("."))
+    # A link to nowhere is a video that is missing; a folder of frames may be named like its video.
+    return [path for path in _listed(folder) if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()]
+
+
+def _listed(folder: Path) -> list[Path]:
+    """Return what is in a folder. Names that start with a dot are what file managers leave, such as ._clip.mp4."""
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise cannot_be_read(folder, error) from error
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -5,12 +5,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from osarbench.dataset import Dataset, Video
+from osarbench.dataset import Dataset, Video, is_there
 from osarbench.hookspecs import hookimpl
 
-from ._lists import find_folder, lines, malformed
+from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/testTrainMulti_7030_splits", "testTrainMulti_7030_splits")
+#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+PLACES = ("videos", "hmdb51_org", "hmdb51", "")
 FLAGS = {"train": "1", "test": "2"}
 CLASSES = (
     "brush_hair cartwheel catch chew clap climb climb_stairs dive draw_sword dribble drink eat fall_floor fencing "
@@ -29,8 +31,8 @@ class Hmdb51(Dataset):
 
     name = "hmdb51"
     layout = (
-        "HMDB-51 wants videos/<class>/*.avi (hmdb51_org.rar, unpacked twice) and annotations/<class>_test_splitN.txt "
-        "(testTrainMulti_7030_splits of test_train_splits.rar)."
+        "HMDB-51 wants videos/<class>/*.avi (hmdb51_org.rar and the .rar of each class in it, unpacked) and "
+        "annotations/<class>_test_splitN.txt (testTrainMulti_7030_splits of test_train_splits.rar)."
     )
     classes = tuple(CLASSES.split())
     splits = ("train1", "test1", "train2", "test2", "train3", "test3", "all")
@@ -49,7 +51,12 @@ class Hmdb51(Dataset):
     def path(self, video: Video) -> Path:
         """Return where the file of a video lies; copies that avoid "#" in file names have "@" for it."""
         usual = super().path(video)
-        return usual if "#" not in video.id or usual.is_file() else self.videos_folder / video.id.replace("#", "@")
+        return usual if "#" not in video.id or is_there(usual) else self.videos_folder / video.id.replace("#", "@")
+
+    @cached_property
+    def videos_folder(self) -> Path:
+        """The folder of the class folders: ``videos/``, or what has them instead."""
+        return find_videos(self.root, PLACES, self.classes)
 
     @cached_property
     def _folder(self) -> Path:

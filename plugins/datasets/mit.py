@@ -9,9 +9,11 @@ from osarbench.dataset import Dataset, Video
 from osarbench.errors import OsarbenchError
 from osarbench.hookspecs import hookimpl
 
-from ._lists import find_folder, malformed, rows
+from ._lists import find_folder, find_videos, malformed, rows
 
 FOLDERS = ("annotations", "")
+#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+PLACES = ("videos", "")
 #: Split -> its folder below videos/ and its list.
 SPLITS = {"train": ("training", "trainingSet.csv"), "validation": ("validation", "validationSet.csv")}
 COUNT = 305
@@ -62,6 +64,11 @@ class Mit(Dataset):
                 raise OsarbenchError(f"{where}: the class '{fields[1]}' is not in moments_categories.txt.")
             found.append(Video(id=f"{folder}/{path}", label=fields[1], group=f"{folder}/{path}"))
         return found
+
+    @cached_property
+    def videos_folder(self) -> Path:
+        """The folder of the split folders: ``videos/``, or what has them instead."""
+        return find_videos(self.root, PLACES, [folder for folder, _ in SPLITS.values()])
 
     @cached_property
     def _folder(self) -> Path:

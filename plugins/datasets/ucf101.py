@@ -10,9 +10,11 @@ from osarbench.dataset import Dataset, Video
 from osarbench.errors import OsarbenchError
 from osarbench.hookspecs import hookimpl
 
-from ._lists import find_folder, lines, malformed
+from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/ucfTrainTestlist", "ucfTrainTestlist")
+#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+PLACES = ("videos", "UCF-101", "UCF101", "")
 NAME = re.compile(r"v_(?P<group>.+_g\d+)_c\d+\.\w+")
 
 
@@ -21,8 +23,8 @@ class Ucf101(Dataset):
 
     name = "ucf101"
     layout = (
-        "UCF-101 wants videos/<Class>/v_<Class>_gXX_cYY.avi (UCF101.rar) and annotations/{classInd,trainlist01,"
-        "testlist01,...}.txt (UCF101TrainTestSplits-RecognitionTask.zip)."
+        "UCF-101 wants videos/<Class>/v_<Class>_gXX_cYY.avi (UCF101.rar; UCF-101/ as it unpacks will do) "
+        "and annotations/{classInd,trainlist01,testlist01,...}.txt (UCF101TrainTestSplits-RecognitionTask.zip)."
     )
     splits = ("train1", "test1", "train2", "test2", "train3", "test3")
     official_counts: ClassVar[Mapping[str, int]] = {
@@ -44,6 +46,11 @@ class Ucf101(Dataset):
         self.check_split(split)
         file = self._folder / f"{split[:-1]}list0{split[-1]}.txt"
         return [self._video(where, *text.split(maxsplit=1)) for where, text in lines(file, self.layout)]
+
+    @cached_property
+    def videos_folder(self) -> Path:
+        """The folder of the class folders: ``videos/``, or what has them instead."""
+        return find_videos(self.root, PLACES, self._numbers)
 
     @cached_property
     def _folder(self) -> Path:
