@@ -64,6 +64,15 @@ class Features(NamedTuple):
     maps: Tensor  #: [N, C, T', H', W'] unpooled maps, for branches that train on them (DEAR's debiasing)
 
 
+class FrameFeatures(Features):
+    """Features whose vector is the mean of pooled maps over frames; dropout acts on each frame's part of it."""
+
+    @property
+    def frames(self) -> Tensor:
+        """The vector of each frame, [N, T, D]: the mean of its maps."""
+        return self.maps.mean(dim=(3, 4)).transpose(1, 2)
+
+
 class SavedHead(NamedTuple):
     """A classifier found in a file of weights; it reads `Features.vector` of the backbone that found it."""
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, Features
+from osarbench.backbone import Backbone, Features, FrameFeatures
 
 
 class Progress(NamedTuple):
@@ -68,11 +68,7 @@ class Head(nn.Module, ABC):
 
 
 class LinearHead(Head):
-    """Dropout, a linear layer and cross-entropy.
-
-    Dropout acts on the pooled vector. MMAction2's TSM, and so DEAR's, has it on the vector of each frame before their
-    mean: on real clips the variance of its logits was about a sixth of this one's.
-    """
+    """Dropout, a linear layer and cross-entropy."""
 
     name = "linear"
 
@@ -90,8 +86,20 @@ class LinearHead(Head):
 
     def loss(self, features: Features, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits and the cross-entropy term ``loss_cls``."""
-        logits = self(features.vector)
+        logits = self.train_logits(features)
         return logits, {"loss_cls": F.cross_entropy(logits, labels)}
+
+    def train_logits(self, features: Features) -> Tensor:
+        """Return the logits [N, K] for a loss: where dropout acts on frames, the mean of the logits of frames.
+
+        On 24 real clips through a TSM of eight frames, these had a sixth of the variance that dropout gives the logits
+        of the mean vector.
+        """
+        if isinstance(features, FrameFeatures):
+            each: Tensor = self(features.frames.flatten(0, 1))  # [N * T, K]
+            return each.view(len(features.vector), -1, self.classes).mean(dim=1)
+        logits: Tensor = self(features.vector)
+        return logits
 
 
 class Outputs(NamedTuple):

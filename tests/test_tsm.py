@@ -13,7 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from osarbench.errors import OsarbenchError
+from osarbench.method import LinearHead, Progress
 from osarbench_plugins.backbones.tsm import TSM, shift_in_time
+from osarbench_plugins.methods._evidential_head import EvidentialHead
 
 NARROW = {"layers": (1, 1, 1, 1), "channels": (8, 16, 24, 32)}
 MOBILENET = "data/weights/mobilenet_v2_imagenet.safetensors"
@@ -228,3 +230,16 @@ def test_a_pickle_with_code_is_refused_and_not_run(narrow: TSM, tmp_path: Path, 
     with pytest.raises(OsarbenchError, match="could run code"):
         narrow.load_weights(str(tmp_path / "net.pth"))
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("kind", [LinearHead, EvidentialHead])
+def test_dropout_acts_on_the_vector_of_each_frame_where_it_is_so_published(kind: type[LinearHead]) -> None:
+    torch.manual_seed(0)
+    backbone, head = TSM(trunk="resnet18", frame_dropout=True), kind(512, 512, 3).train()
+    features, labels = backbone(torch.randn(2, 3, 4, 64, 64)), torch.tensor([0, 2])
+    torch.manual_seed(1)
+    found, _ = head.loss(features, labels, Progress(0, 1, 0))
+    torch.manual_seed(1)
+    each = head.fc(head.dropout(features.frames.flatten(0, 1)))  # as MMAction2's TSMHead, before the consensus
+    torch.testing.assert_close(found, each.view(2, 4, 3).mean(dim=1))
+    torch.testing.assert_close(head.eval()(features.vector), head.fc(features.frames).mean(dim=1))

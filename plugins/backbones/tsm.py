@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, ClipSpec, Features
+from osarbench.backbone import Backbone, ClipSpec, Features, FrameFeatures
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.hookspecs import hookimpl
 
@@ -52,12 +52,15 @@ class TSM(PublishedBackbone):
         shift_div: a 1/shift_div of the channels is shifted forward in time, as many backward.
         tf_same: pad convolutions of stride 2 as TensorFlow's SAME does, one pixel more below and on the right. For
             weights trained there, such as the MobileNetV2 of google-coral/test_data, which wants mean and std 0.5.
+        frame_dropout: let a head's dropout act on each frame's vector before their mean, as MMAction2's TSM, and so
+            DEAR's, has it; else it acts on the mean.
         maps: module of the trunk whose output is handed out as maps, instead of the last one's. MobileNetV2 ends with a
             convolution to 1280 channels, which DEAR's debiasing branches would double to 2560; "features.17" has 320.
         mean, std: normalisation the weights expect, of RGB in [0, 1]; None: the network's own (torchvision: ImageNet).
 
     Raises:
-        OsarbenchError: there is no such network, or it has no residual block that `BLOCKS` knows.
+        OsarbenchError: ``frame_dropout`` and ``maps`` together, no such network, or one without residual blocks
+            that `BLOCKS` knows.
     """
 
     name = "tsm"
@@ -73,9 +76,12 @@ class TSM(PublishedBackbone):
         mean: Sequence[float] | None = None,
         std: Sequence[float] | None = None,
         maps: str | None = None,
+        frame_dropout: bool = False,
     ) -> None:
         super().__init__()
-        self.trunk_name = trunk
+        if frame_dropout and maps is not None:
+            raise OsarbenchError("tsm takes the frames' vectors for frame_dropout from the last maps. Leave out maps.")
+        self.trunk_name, self.frame_dropout = trunk, frame_dropout
         self.trunk, own_mean, own_std = build(trunk, trunk_options or {})
         self.shift = TemporalShift(shift_div)
         for module in _shifted_modules(self.trunk, trunk):
@@ -102,7 +108,9 @@ class TSM(PublishedBackbone):
         images = clips.transpose(1, 2).flatten(0, 1)  # [N * T, 3, H, W]
         last, maps = self._maps(images.contiguous(memory_format=_layout(self.trunk)))  # [N * T, D or C, h, w]
         pooled = last.mean(dim=(2, 3)).view(count, frames, -1)  # [N, T, D]
-        return Features(pooled.mean(dim=1), maps.view(count, frames, *maps.shape[1:]).transpose(1, 2))
+        maps = maps.view(count, frames, *maps.shape[1:]).transpose(1, 2)
+        kind = FrameFeatures if self.frame_dropout else Features
+        return kind(pooled.mean(dim=1), maps)
 
     def translate(self, checkpoint: Checkpoint) -> Translated:
         """Take a 2D network of torchvision or timm, with or without classifier, or a TSM or TSN of MMAction2."""

@@ -53,7 +53,7 @@ class EvidentialHead(LinearHead):
 
     def loss(self, features: Features, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits and the terms ``loss_cls``, ``loss_var``, ``loss_kl`` and ``loss_euc``, if there are."""
-        logits = self(features.vector)
+        logits = self.train_logits(features)
         log_alpha = evidential.log_alpha(logits.float(), evidence=self.evidence, clamp=self.clamp)
         terms = dict(evidential.classification_terms(log_alpha, labels, loss=self.loss_name))
         if self.kl != "none":

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from osarbench.backbone import Features
+from osarbench.backbone import Features, FrameFeatures
 from osarbench.method import Head, Progress
 
 from ._trained import SoftmaxMethod
@@ -61,11 +61,18 @@ class PointsHead(Head):
 
     def loss(self, features: Features, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits and the terms ``loss_cls`` and ``loss_open``."""
-        vector = self.embed(self.dropout(features.vector)).float()
+        vector = self.embed(self._dropped(features)).float()
         logits = self._logits(vector)
         own = (vector - self.points[labels]).square().mean(dim=1)
         closed = F.cross_entropy(logits / self.temperature, labels)
         return logits, {"loss_cls": closed, "loss_open": self.open_weight * self.open_term(vector, own)}
+
+    def _dropped(self, features: Features) -> Tensor:
+        """Return the vectors [N, D] after dropout, which acts on each frame's where these are at hand."""
+        if isinstance(features, FrameFeatures):
+            return torch.mean(self.dropout(features.frames), dim=1)
+        vector: Tensor = self.dropout(features.vector)
+        return vector
 
     def _logits(self, vector: Tensor) -> Tensor:
         with torch.autocast(vector.device.type, enabled=False):  # half precision would cancel in the distances

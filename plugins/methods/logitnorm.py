@@ -39,7 +39,7 @@ class LogitNormHead(LinearHead):
 
     def loss(self, features: Features, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return the logits as they are and the term ``loss_cls``."""
-        logits = self(features.vector)
+        logits = self.train_logits(features)
         directions = logits.float() / (logits.float().norm(dim=1, keepdim=True) + 1e-7)
         return logits, {"loss_cls": F.cross_entropy(directions / self.temperature, labels)}
 

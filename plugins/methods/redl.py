@@ -42,7 +42,7 @@ class RedlHead(LinearHead):
 
     def loss(self, features: Features, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits and the terms ``loss_cls`` and, with it, ``loss_kl``."""
-        logits = self(features.vector)
+        logits = self.train_logits(features)
         log_alpha = evidential.log_alpha(logits.float(), evidence="softplus", prior=self.prior)
         terms = {"loss_cls": evidential.squared_error(log_alpha, labels).mean()}
         if self.kl:
