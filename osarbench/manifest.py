@@ -93,8 +93,11 @@ def making(file: Path, identity: Identity, **record: Any) -> Iterator[Path]:
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Yield a temporary path beside a file; on success it is synced to disk and renamed over the file."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=f".tmp{file.suffix}", dir=file.parent)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=f".tmp{file.suffix}", dir=file.parent)
+    except OSError as error:
+        raise _in_words(file, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -114,13 +117,26 @@ def replacing(file: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        OsarbenchError: it cannot be written there, or the disk is full.
+    """
+    with replacing(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def only_one(folder: Path, what: str, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a folder against other runs: a second run waits here, then finds the files of the first.
 
     The lock is the operating system's, so a killed run leaves none behind.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _in_words(folder, error) from error
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -218,6 +234,6 @@ def _no_space(file: Path) -> OsarbenchError:
 def _in_words(file: Path, error: OSError) -> Exception:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return _no_space(file)
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
         return OsarbenchError(f"{file} cannot be written: {error.strerror}.")
     return error

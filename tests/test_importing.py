@@ -447,6 +447,14 @@ def test_a_file_with_errors_enters_no_leaderboard(tmp_path: Path) -> None:
     assert not boards.exists()
 
 
+def test_a_file_of_another_protocol_is_refused_before_it_is_published(shared: Path, tmp_path: Path) -> None:
+    file = shared / "data/scores/psl/results_ft_hmdb/TSM_openmax_ft.npz"
+    said = failure(file, "-o", tmp_path / "t.csv", "--publish", tmp_path / "boards", "--protocol", "ucf101-mit",
+                   "--backbone", "tsm", "--method", "m")  # fmt: skip
+    assert "The file holds unknown test videos of hmdb51/test1, and the protocol 'ucf101-mit' tests mit/val" in said
+    assert not (tmp_path / "boards").exists()
+
+
 def test_class_names_that_need_annotations_say_how_to_give_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

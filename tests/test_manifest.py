@@ -128,3 +128,11 @@ def test_a_digest_of_code_changes_with_what_it_does_and_with_nothing_else(tmp_pa
         file.write_bytes(source.encode())
         digests.append(manifest.code_digest([file]))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OsarbenchError, match=r"file/report\.json cannot be written"):
+        manifest.write_text(tmp_path / "file/report.json", "{}")
+    with pytest.raises(OsarbenchError, match="runs cannot be written"), manifest.only_one(tmp_path / "file/runs", "it"):
+        pass

@@ -29,8 +29,8 @@ def overlap(scores: Sequence[Path], protocol: str | None, lists: str | None, jso
     SCORES are scores tables of one or several methods on the same videos. What is found are candidates for
     manual review. The lists of the tables' unknown data sets are taken unless --lists says otherwise.
     """
+    from osarbench import manifest, table
     from osarbench import protocol as protocols
-    from osarbench import table
     from osarbench.audits import overlap as audit
     from osarbench.audits import overlap_text, sweep
 
@@ -43,7 +43,7 @@ def overlap(scores: Sequence[Path], protocol: str | None, lists: str | None, jso
     results = sweep.sweep(tables, {name: its.classes for name, its in known_lists.items()})
     click.echo(overlap_text.render(found, results, known_lists, read.name if read else None))
     if json_file is not None:
-        json_file.write_text(overlap_text.to_json(found, results, known_lists), encoding="utf-8")
+        manifest.write_text(json_file, overlap_text.to_json(found, results, known_lists))
 
 
 @click.command()
@@ -63,7 +63,7 @@ def audit(
     Exits with 1 if training and the known test share a source group, or training and any test share a file. Near
     copies are candidates for manual review.
     """
-    from osarbench import places, plugins
+    from osarbench import manifest, places, plugins
     from osarbench import protocol as protocols
     from osarbench.audits import leakage, leakage_text
 
@@ -76,7 +76,7 @@ def audit(
     )
     click.echo(leakage_text.render(report))
     if json_file is not None:
-        json_file.write_text(leakage_text.to_json(report), encoding="utf-8")
+        manifest.write_text(json_file, leakage_text.to_json(report))
     sys.exit(1 if report.leaks else 0)
 
 

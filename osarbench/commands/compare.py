@@ -49,7 +49,7 @@ def compare(
     FILES are scores tables (scores.csv), one for each method; give several seeds of a method with --entry. One table
     alone is shown with its intervals.
     """
-    from osarbench import table
+    from osarbench import manifest, table
     from osarbench.commands import compare_text
     from osarbench.statistics import paired, variance
 
@@ -69,7 +69,7 @@ def compare(
     for first, second in _copies(named):
         click.echo(f"{first} and {second} are the same file, byte for byte. Was one meant to be another?")
     if json_file is not None:
-        json_file.write_text(compare_text.to_json(comparison, parts), encoding="utf-8")
+        manifest.write_text(json_file, compare_text.to_json(comparison, parts))
 
 
 def gather(files: Sequence[Path], entries: Sequence[str]) -> Files:

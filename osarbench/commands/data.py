@@ -27,7 +27,7 @@ def check(
     json_file: Path | None,
 ) -> None:  # fmt: skip
     """Compare the data set NAME in the folder ROOT with its lists; exits with 1 if a run would be wrong."""
-    from osarbench import places, plugins
+    from osarbench import manifest, places, plugins
     from osarbench.audits import datacheck
 
     kind = plugins.load(kinds=("datasets",)).dataset(name)
@@ -36,5 +36,5 @@ def check(
     report = datacheck.check(dataset, splits=splits or None, read=not no_read, complete=complete)
     click.echo(datacheck.render(report))
     if json_file is not None:
-        json_file.write_text(datacheck.to_json(report), encoding="utf-8")
+        manifest.write_text(json_file, datacheck.to_json(report))
     sys.exit(0 if report.ok else 1)

@@ -28,6 +28,5 @@ def leaderboard(folder: Path, only_check: bool) -> None:
             click.echo(f"osarbench: {problem}", err=True)
         sys.exit(1 if problems else 0)
     for file, text in board.render(folder).items():
-        with manifest.replacing(file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        manifest.write_text(file, text)
         click.echo(f"rendered {file}")

@@ -81,6 +81,7 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
     FOLDER holds the files as they were published (results/, results_ft_hmdb/ ...). Then the same files are ranked
     without a threshold, without listed overlapping classes, and where 95 % of the known videos are accepted.
     """
+    from osarbench import manifest
     from osarbench.published import reproduce as recompute
     from osarbench.published import standings, tables, text
 
@@ -92,7 +93,7 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
     compared = standings.standings(published, result.files, {"hmdb51": _hmdb_lists()})
     click.echo(text.reproduction_text(published, result, compared))
     if json_file is not None:
-        json_file.write_text(text.reproduction_json(published, result, compared), encoding="utf-8")
+        manifest.write_text(json_file, text.reproduction_json(published, result, compared))
 
 
 def _publish(
@@ -105,6 +106,7 @@ def _publish(
     from osarbench.reports import entries
 
     read = protocols.read(str(protocol))
+    entries.check_sources(rows, read, "The file")
     excluded = {name for unknown in read.sections.unknown for name in unknown.exclude}
     unknown_rows = rows["role"] == "unknown"
     lacking = sorted(excluded - set(rows.loc[unknown_rows, "label"]))

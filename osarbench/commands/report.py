@@ -30,8 +30,7 @@ def report(
     from osarbench.reports.build import build
 
     built = build(runs, places.find(data=data, cache=cache))
-    with manifest.replacing(output) as temporary:
-        temporary.write_text(page.render(built), encoding="utf-8")
+    manifest.write_text(output, page.render(built))
     for difference in built.differences:
         click.echo(f"osarbench: {difference}", err=True)
     for path in figures.write(built.figures, figures_to, form=form) if figures_to else ():

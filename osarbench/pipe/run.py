@@ -127,8 +127,7 @@ def _score(
         parts.append(score.table(method, built.head, arrays, rows, bench.listing))
         facts = score.diagnostics(method, built.head, arrays, rows)
         if facts:
-            with manifest.replacing(folder / "diagnostics.json") as temporary:
-                temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            manifest.write_text(folder / "diagnostics.json", json.dumps(facts, indent=1) + "\n")
         with manifest.making(scores, identity) as temporary:
             tables.write(pd.concat(parts, ignore_index=True), temporary)
     return Entry(method.name, folder, evaluate(bench.protocol, scores, folder), scores)

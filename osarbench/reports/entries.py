@@ -96,6 +96,23 @@ def publish(rows: pd.DataFrame, facts: Mapping[str, Any], folder: Path) -> Path:
     return file
 
 
+def check_sources(rows: pd.DataFrame, protocol: Protocol, where: str) -> None:
+    """Raise an `OsarbenchError` if test videos are of other data sets or splits than the protocol's, or not of all."""
+    sections = protocol.sections
+    wanted = {
+        "known": {f"{sections.known.dataset}/{split}" for split in sections.known.test},
+        "unknown": {f"{unknown.dataset}/{split}" for unknown in sections.unknown for split in unknown.splits},
+    }
+    for role, sources in wanted.items():
+        found = set(rows.loc[rows["role"] == role, "source"])
+        if found != sources:
+            raise OsarbenchError(
+                f"{where} holds {role} test videos of {', '.join(sorted(found)) or 'no source'}, and the protocol "
+                f"'{protocol.name}' tests {', '.join(sorted(sources))}. Publish it under its own protocol; `osarbench "
+                f"import` takes sources it cannot guess with --{role}-source."
+            )
+
+
 def read(folder: Path, protocol: Protocol) -> list[Entry]:
     """Return the entries in the folder of a protocol, each checked against the protocol and against the others.
 
@@ -125,7 +142,7 @@ def _entry(file: Path, protocol: Protocol) -> Entry:
         table.validate(rows)
     except OsarbenchError as error:
         raise OsarbenchError(f"{file}: {error}") from error
-    _check_sources(file, rows, protocol)
+    check_sources(rows, protocol, str(file))
     excluded = {name for unknown in protocol.sections.unknown for name in unknown.exclude}
     wrong = sorted(set(rows.loc[rows["role"] == "unknown", "label"]) & excluded)
     if wrong:
@@ -145,23 +162,6 @@ def _evidence(facts: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _told(facts: Mapping[str, Any]) -> str:
     return f"{facts.get('tier')}{''.join(f' from {name}' for name in origins(facts))}"
-
-
-def _check_sources(file: Path, rows: pd.DataFrame, protocol: Protocol) -> None:
-    """Refuse test videos of other data sets or splits than the protocol's, or not of all of them."""
-    sections = protocol.sections
-    wanted = {
-        "known": {f"{sections.known.dataset}/{split}" for split in sections.known.test},
-        "unknown": {f"{unknown.dataset}/{split}" for unknown in sections.unknown for split in unknown.splits},
-    }
-    for role, sources in wanted.items():
-        found = set(rows.loc[rows["role"] == role, "source"])
-        if found != sources:
-            raise OsarbenchError(
-                f"{file} holds {role} test videos of {', '.join(sorted(found)) or 'no source'}, and the protocol "
-                f"'{protocol.name}' tests {', '.join(sorted(sources))}. Delete it, and publish it under its own "
-                f"protocol; `osarbench import` takes sources it cannot guess with --{role}-source."
-            )
 
 
 def _file_name(facts: Mapping[str, Any]) -> str:
