@@ -145,8 +145,11 @@ class Method(ABC):
         """
 
     def probabilities(self, outputs: Outputs) -> Tensor:
-        """Return known-class probabilities [N, K]; the default is the mean over views of the softmax."""
-        return outputs.view_logits.softmax(dim=-1).mean(dim=1)
+        """Return known-class probabilities [N, K]; the default is the mean over views of the softmax, in float64.
+
+        In float32 the probabilities of sure videos would all tie at 1.
+        """
+        return outputs.view_logits.double().softmax(dim=-1).mean(dim=1)
 
     @abstractmethod
     def uncertainty(self, outputs: Outputs) -> Tensor:

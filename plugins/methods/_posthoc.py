@@ -20,10 +20,6 @@ class PostHoc(Method):
 
     posthoc = True
 
-    def probabilities(self, outputs: Outputs) -> Tensor:
-        """Return the mean over views of the softmax [N, K], in float64: the network's own prediction."""
-        return outputs.view_logits.double().softmax(dim=-1).mean(dim=1)
-
 
 class LogitScore(PostHoc):
     """A score of the logits, averaged over views."""

@@ -30,10 +30,6 @@ class TrainedMethod(Method):
 class SoftmaxMethod(TrainedMethod):
     """A trained method with the class probabilities of a softmax, and their remainder as uncertainty."""
 
-    def probabilities(self, outputs: Outputs) -> Tensor:
-        """Return the mean over views of the softmax [N, K], in float64."""
-        return outputs.view_logits.double().softmax(dim=-1).mean(dim=1)
-
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return the probability of all classes but the likeliest [N]."""
         return remaining_probability(self.probabilities(outputs))

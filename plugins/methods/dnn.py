@@ -11,10 +11,6 @@ class Dnn(Method):
 
     name = "dnn"
 
-    def probabilities(self, outputs: Outputs) -> Tensor:
-        """Return the mean over views of the softmax [N, K], in float64: in float32 sure videos would all tie at 1."""
-        return outputs.view_logits.double().softmax(dim=-1).mean(dim=1)
-
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return one minus the largest probability [N], in [0, 1 - 1 / K]."""
         return 1 - self.probabilities(outputs).amax(dim=1)
