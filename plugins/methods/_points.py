@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,8 @@ class PointsHead(Head):
         init_std: standard deviation of the first points.
     """
 
+    with_radius: ClassVar[bool] = False
+
     def __init__(
         self,
         dim: int,
@@ -46,6 +49,8 @@ class PointsHead(Head):
         width = dim if embedding is None else min(embedding, dim)
         self.embed = nn.Linear(dim, width) if width < dim else nn.Identity()
         self.points = nn.Parameter(init_std * torch.randn(classes, width))
+        if self.with_radius:
+            self.radius = nn.Parameter(torch.zeros(1))
 
     @abstractmethod
     def logits(self, vector: Tensor) -> Tensor:
@@ -80,29 +85,9 @@ class PointsHead(Head):
 
 
 class RadiusHead(PointsHead):
-    """The same with a learned radius, for terms that compare distances with it; it begins at 0.
+    """The same with a learned radius, for terms that compare distances with it; it begins at 0."""
 
-    Args:
-        dim, map_dim, classes, embedding, temperature, open_weight, dropout, init_std: as of `PointsHead`.
-    """
-
-    def __init__(
-        self,
-        dim: int,
-        map_dim: int,
-        classes: int,
-        *,
-        embedding: int | None = 128,
-        temperature: float = 1.0,
-        open_weight: float = 0.1,
-        dropout: float = 0.0,
-        init_std: float = 0.1,
-    ) -> None:
-        super().__init__(
-            dim, map_dim, classes, embedding=embedding, temperature=temperature, open_weight=open_weight,
-            dropout=dropout, init_std=init_std,
-        )  # fmt: skip
-        self.radius = nn.Parameter(torch.zeros(1))
+    with_radius = True
 
 
 def squared_distances(vector: Tensor, points: Tensor) -> Tensor:
