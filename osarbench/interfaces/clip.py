@@ -1,4 +1,4 @@
-"""The clip a backbone wants: which frames, how large, how normalised. It needs no torch, so protocols can be read without."""
+"""The clip a backbone wants: which frames, how large, how normalised. It needs no torch, and neither do protocols."""
 
 from dataclasses import dataclass
 from typing import Literal
