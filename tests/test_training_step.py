@@ -19,8 +19,8 @@ from osarbench.data.clips import Loading
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.method import Head, LinearHead, Progress
-from osarbench.model import network
-from osarbench.model.device import Machine, optimize
+from osarbench.model import network, optimize
+from osarbench.model.device import Machine
 from osarbench.model.train import Trained, train
 from osarbench.protocols import protocol
 from osarbench_plugins.methods._bayes import BnnHead
