@@ -1,9 +1,11 @@
 """The whole pipe on a toy: its files, reuse, refusal, and what happens when it is killed."""
 
+import gzip
 import hashlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +26,8 @@ from osarbench.protocols import protocol as protocols
 from osarbench.reports.figures import draw
 from osarbench.run import weights as starting_weights
 from osarbench.run.config import RunConfig
-from osarbench.run.run import Entry, Failed, run
+from osarbench.run.run import Entry, Failed, plan, run
+from osarbench.scores import table
 
 HERE = Path(__file__).parent
 WORDED = """
@@ -431,3 +434,60 @@ def test_loader_processes_change_nothing(tmp_path: Path, cache: Path) -> None:
     (alone,) = run(request(tmp_path / "a", cache, workers=0))
     (helped,) = run(request(tmp_path / "b", cache, workers=1))
     assert (alone.folder / "scores.csv").read_bytes() == (helped.folder / "scores.csv").read_bytes()
+
+
+def test_a_dry_run_says_what_is_missing_fresh_and_stale_and_makes_nothing(tmp_path: Path, cache: Path) -> None:
+    def states(**changes: Any) -> dict[str, str]:
+        planned, _ = plan(request(tmp_path, cache, "dnn", **changes))
+        assert planned is not None
+        return {step.name.split(" ")[0]: step.state()[0] for step in planned.steps}
+
+    run(request(tmp_path / "elsewhere", cache, "dnn"))  # decodes
+    assert states() == {"decode": "fresh", "train": "missing", "extract": "missing", "score": "missing",
+                        "evaluate": "missing"}  # fmt: skip
+    assert not (tmp_path / "runs").exists()
+    run(request(tmp_path, cache, "dnn"))
+    assert set(states().values()) == {"fresh"}
+    assert states(epochs=2)["train"] == "stale"
+
+
+def test_an_entry_carries_its_whole_origin(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    file = entries.publish_run(entry.scores, tmp_path / "boards")
+    facts = table.read_facts(file) or {}
+    assert {"protocol", "backbone", "method", "settings", "seed", "weights", "commit", "code", "network", "features",
+            "versions", "python", "osarbench", "made"} <= set(facts)  # fmt: skip
+    assert facts["weights"] is None  # from scratch
+    assert set(facts["code"]) == {"train", "extract", "score"}
+    assert {"device", "name", "devices", "precision", "threads", "seconds", "identity", "sha256"} <= set(
+        facts["network"]
+    )
+    assert facts["network"]["precision"] == "32-true"
+
+
+def test_the_facts_of_an_entry_are_sealed_with_its_rows(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    file = entries.publish_run(entry.scores, tmp_path / "boards")
+    text = gzip.decompress(file.read_bytes())
+    file.write_bytes(gzip.compress(text.replace(b'"threads": 1', b'"threads": 8', 1)))
+    with pytest.raises(OsarbenchError, match="facts in the first line of .* were changed"):
+        table.read_facts(file)
+
+
+NOTHING_TRAINED = """
+[training]
+mode = "none"
+"""
+
+
+def test_a_protocol_may_say_that_nothing_is_trained(tmp_path: Path, cache: Path) -> None:
+    (trained,) = run(request(tmp_path, cache))
+    weights = trained.folder.parent / "network.pt"
+    text = re.sub(r"\[training\].*?(?=\n\[|\Z)", NOTHING_TRAINED, (HERE / "toy.toml").read_text(), flags=re.DOTALL)
+    file = tmp_path / "frozen.toml"
+    file.write_text(f'{text}\n[backbones.toy]\nweights = "network.pt"\nweights_sha256 = "{storage.sha256(weights)}"\n')
+    asked = request(tmp_path, cache, protocol=str(file), publish=True)
+    asked = replace(asked, locations=replace(asked.locations, weights=weights.parent))
+    (taken,) = run(asked)
+    assert scores(taken).equals(scores(trained))
+    assert not (taken.folder.parent / "training.csv").exists()

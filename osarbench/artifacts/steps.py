@@ -35,6 +35,7 @@ class Step:
     packages: tuple[str, ...] = ()  #: installed packages on whose versions the content depends
     record: Mapping[str, Any] = field(default_factory=dict)  #: facts that are noted and not compared
     after: tuple["Step", ...] = ()  #: steps that must be finished first, beyond the inputs
+    is_done: Callable[[], bool] = lambda: False  #: of a step without output: whether nothing is left to do
     cheap: bool = False  #: made again without asking when it is stale; else the user is asked for --redo
     tidy: Callable[[], None] | None = None  #: deletes what only the making needed, once the output is written
     together: bool = False  #: in a distributed run, all processes make it; else the first alone
@@ -73,10 +74,12 @@ class Step:
 
         What depends on a file that is not there is missing too, for its identity is not known yet.
         """
-        if any(step.output is not None and step.state()[0] != "fresh" for step in self.needs):
+        if self.output is None:
+            return ("fresh" if self.is_done() else "missing"), []
+        if any(step.state()[0] != "fresh" for step in self.needs):
             return "missing", []
-        made = None if self.output is None else manifest.read(self.output)
-        if self.output is None or made is None or not manifest.is_intact(self.output, made):
+        made = manifest.read(self.output)
+        if made is None or not manifest.is_intact(self.output, made):
             return "missing", []
         different = manifest.differences(made["identity"], self.identity())
         return ("stale", different) if different else ("fresh", [])

@@ -132,6 +132,23 @@ def prepare(
     return Store(tuple(sources), tuple(entries), tuple(shards), short_side)
 
 
+def is_complete(
+    sources: Sequence[Source], *, short_side: int, middle: int | None, folder: Path, kind: str = "auto"
+) -> bool:
+    """Say whether `prepare` with these arguments would find everything decoded.
+
+    Args:
+        sources: the videos; their files exist.
+        short_side: pixels to which the short side is scaled.
+        middle: use only this many frames around the middle; None: all.
+        folder: of the shards.
+        kind: as for `prepare`.
+    """
+    chunks = [tuple(sources[begin : begin + SHARD]) for begin in range(0, len(sources), SHARD)]
+    kinds = {"auto": (True, False), "raw": (True,), "none": (False,)}.get(kind, ())
+    return any(not _planned(chunks, short_side, middle, folder, raw=raw)[1] for raw in kinds)
+
+
 class _Task(NamedTuple):
     sources: tuple[Source, ...]
     short_side: int

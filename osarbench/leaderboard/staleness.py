@@ -73,7 +73,7 @@ def updated_marks(entries: Sequence[Entry], marks: Mapping[str, str], reason: st
 
 def problems(protocol: str, folder: Path, entries: Sequence[Entry], marks: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong: stale entries without a mark, with what to run, and marks without a stale entry."""
-    found = {name_of(entry): (entry, steps) for entry in entries if (steps := stale_steps(entry))}
+    found = {name_of(its): (its, steps) for its in entries if (steps := stale_steps(its))}
     again: dict[tuple[str, int], list[str]] = defaultdict(list)
     for name, (entry, _) in found.items():
         if name not in marks:
@@ -81,8 +81,8 @@ def problems(protocol: str, folder: Path, entries: Sequence[Entry], marks: Mappi
     for (backbone, seed), methods in again.items():
         changed = {step for _, its in found.values() for step in its}
         yield (
-            f"{folder}/{backbone}: the code of {', '.join(sorted(changed))} has changed since {', '.join(methods)} (seed "
-            f"{seed}) were made. Run again: osarbench run --protocol {protocol} --backbone {backbone} --method "
+            f"{folder}/{backbone}: the code of {', '.join(sorted(changed))} has changed since {', '.join(methods)} "
+            f"(seed {seed}) were made. Run again: osarbench run --protocol {protocol} --backbone {backbone} --method "
             f"{','.join(methods)} --seed {seed} --publish; or mark them: osarbench leaderboard --mark-stale REASON"
         )
     for name in sorted(set(marks) - set(found)):

@@ -81,6 +81,12 @@ class Videos:
         assert self._prepared is not None
         return self._prepared
 
+    def is_decoded(self) -> bool:
+        """Say whether every frame is in the cache; if so, the videos are at hand afterwards."""
+        if self._prepared is None and store.is_complete(**self._asked()):
+            self._prepared = samples.readable(self.listed, self._frames(), self._experiment.protocol, None)
+        return self._prepared is not None
+
     def prepare(self, *_: Any) -> None:
         """Decode what is not in the cache yet. One process decodes; the others then find every frame."""
         first, fabric = self._machine.first, self._machine.fabric
@@ -96,14 +102,16 @@ class Videos:
             index.write(self._prepared.index, self.folder / "index.csv", self._experiment.protocol)
 
     def _frames(self) -> store.Store:
-        return store.prepare(
-            samples.listed(self.listed),
-            short_side=self._experiment.spec.short_side,
-            middle=self._experiment.protocol.sections.middle_frames,
-            folder=self._config.locations.cache / "clips",
-            workers=store.cores(),
-            kind=self._config.store,
-        )
+        return store.prepare(**self._asked(), workers=store.cores())
+
+    def _asked(self) -> dict[str, Any]:
+        return {
+            "sources": samples.listed(self.listed),
+            "short_side": self._experiment.spec.short_side,
+            "middle": self._experiment.protocol.sections.middle_frames,
+            "folder": self._config.locations.cache / "clips",
+            "kind": self._config.store,
+        }
 
 
 def plan(
@@ -129,7 +137,9 @@ def plan(
         OsarbenchError: data sets are not there, or not as the protocol needs them.
     """
     videos = Videos(config, experiment, available, machine)
-    decode = Step(name="decode", output=None, make=videos.prepare, code=Code.of(), together=True)
+    decode = Step(
+        name="decode", output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True
+    )
     steps, planned = [decode], list[MethodPlan]()
     for same_head in _by_head(experiment, methods):
         head = _HeadPlan(config, experiment, machine, videos, decode, same_head)
