@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from osarbench.audits import frame_hash, hash_cache
 from osarbench.audits.hash_cache import Piece
 from osarbench.commands import audits
+from osarbench.data.video import read_frames
 from osarbench.errors import OsarbenchError
-from osarbench.video import read_frames
 
 PROTOCOL = """
 title = "A made-up one"

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from osarbench.errors import OsarbenchError
-from osarbench.pipe.optimize import make_optimizer, rate_factor
-from osarbench.protocol import Training
+from osarbench.model.optimize import make_optimizer, rate_factor
+from osarbench.protocols.protocol import Training
 
 
 def recipe(**changes: object) -> Training:

@@ -15,13 +15,13 @@ import pytest
 import torch
 import toy
 
-from osarbench import places
-from osarbench import protocol as protocols
+from osarbench.data import locations as places
 from osarbench.errors import OsarbenchError
-from osarbench.pipe import bench
-from osarbench.pipe.bench import Request
-from osarbench.pipe.run import Entry, Failed, run
-from osarbench.reports import entries
+from osarbench.leaderboard import entries
+from osarbench.protocols import protocol as protocols
+from osarbench.run import context as bench
+from osarbench.run.context import Request
+from osarbench.run.run import Entry, Failed, run
 
 HERE = Path(__file__).parent
 WORDED = """
@@ -56,7 +56,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def request(folder: Path, cache: Path, *methods: str, **changes: Any) -> Request:
-    found = places.Places(data=None, datasets={}, cache=cache, weights=None)
+    found = places.Locations(data=None, datasets={}, cache=cache, weights=None)
     asked = Request(
         protocol=str(HERE / "toy.toml"), backbone="toy", methods=methods or ("dnn",), places=found,
         runs=folder / "runs", device="cpu", plugin_files=(HERE / "toy.py",),
@@ -160,7 +160,7 @@ def test_another_seed_is_another_entry(tmp_path: Path, cache: Path) -> None:
 
 
 def _killed_after_epoch(asked: Request, epoch: int) -> None:
-    from osarbench.pipe import train
+    from osarbench.model import train
 
     torch.set_num_threads(1)
     write = train._checkpoint
@@ -189,7 +189,7 @@ def test_a_killed_training_goes_on_to_the_result_of_an_unbroken_one(tmp_path: Pa
 
 
 def _killed_while_joining(asked: Request) -> None:
-    from osarbench.pipe import extract
+    from osarbench.model import extract
 
     torch.set_num_threads(1)
     extract.PIECE = 16
@@ -198,7 +198,7 @@ def _killed_while_joining(asked: Request) -> None:
 
 
 def test_a_killed_extraction_keeps_its_pieces(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from osarbench.pipe import extract
+    from osarbench.model import extract
 
     asked = request(tmp_path, cache)
     victim = multiprocessing.get_context("spawn").Process(target=_killed_while_joining, args=(asked,))
@@ -258,7 +258,7 @@ def protocol(folder: Path, setting: str, limit: str) -> str:
 def test_a_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from osarbench.method import LinearHead
+    from osarbench.interfaces.method import LinearHead
 
     def loss(self: LinearHead, features: Any, labels: Any, progress: Any) -> Any:
         logits = self(features.vector)

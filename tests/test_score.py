@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from osarbench.data.index import Index
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Method, Outputs
-from osarbench.pipe import score
-from osarbench.pipe.index import Index
+from osarbench.interfaces.method import LinearHead, Method, Outputs
+from osarbench.run import score
 
 VIDEOS, CLASSES = 10, ("jump", "run", "walk")
 FEATURES = np.random.default_rng(0).normal(size=(VIDEOS, 2, 4)).astype(np.float32)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import toy
 
+from osarbench.data import store
+from osarbench.data.store import Source, Store
+from osarbench.data.video import read_frames
 from osarbench.errors import OsarbenchError
-from osarbench.pipe import store
-from osarbench.pipe.store import Source, Store
-from osarbench.video import read_frames
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from toy import ToyBackbone
 
-from osarbench import protocol
-from osarbench.backbone import Backbone, Features
+from osarbench.data.clips import Loading
 from osarbench.errors import OsarbenchError
-from osarbench.method import Head, LinearHead, Progress
-from osarbench.pipe import network, optimize
-from osarbench.pipe.clips import Loading
-from osarbench.pipe.train import Trained, train
+from osarbench.interfaces.backbone import Backbone, Features
+from osarbench.interfaces.method import Head, LinearHead, Progress
+from osarbench.model import network, optimize
+from osarbench.model.train import Trained, train
+from osarbench.protocols import protocol
 from osarbench_plugins.methods._bayes import BnnHead
 from osarbench_plugins.methods._ced import shuffled_frames
 from osarbench_plugins.methods._similarity import PslHead

@@ -9,7 +9,7 @@ import pytest
 import toy
 from av.stream import Disposition
 
-from osarbench.video import UnreadableVideo, count_frames, each_frame, read_frames
+from osarbench.data.video import UnreadableVideo, count_frames, each_frame, read_frames
 
 CLIPS = [
     "Anna_Rawson_Driver_Practice_golf_f_nm_np1_ri_bad_0.avi",

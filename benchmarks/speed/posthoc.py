@@ -19,11 +19,11 @@ import pandas as pd
 import torch
 from tabulate import tabulate
 
-from osarbench import plugins
-from osarbench.method import LinearHead, Method
-from osarbench.metrics import ranking
-from osarbench.pipe import score
-from osarbench.pipe.index import Index
+from osarbench.data.index import Index
+from osarbench.interfaces.method import LinearHead, Method
+from osarbench.plugins import loading as plugins
+from osarbench.run import score
+from osarbench.scores.metrics import ranking
 
 CLASSES, DIM, CAUSES = 101, 2048, 256
 TRAIN, KNOWN, UNKNOWN = 9_537, 3_783, 32_217

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from osarbench.video import Frames, read_frames
+from osarbench.data.video import Frames, read_frames
 
 SIDE = 32  #: pixels of the picture that is transformed
 WORDS = 4  #: of 64 bits in a hash

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from osarbench import console, manifest
+from osarbench import console
+from osarbench.artifacts import storage
 from osarbench.audits import frame_hash
 from osarbench.audits.frame_hash import Hashes
-from osarbench.video import UnreadableVideo
+from osarbench.data.video import UnreadableVideo
 
 CHUNK = 500  #: videos after which the cache is written, so that an interrupted audit goes on
 
@@ -89,7 +90,7 @@ def _read(store: Path) -> dict[str, Hashes]:
 def _write(kept: Mapping[str, Hashes], store: Path) -> None:
     if not kept:
         return
-    with manifest.replacing(store) as temporary:
+    with storage.atomic_write(store) as temporary:
         np.savez(
             temporary,
             keys=np.array(list(kept)),

@@ -13,9 +13,9 @@ from osarbench.commands.options import FOLDER
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a page and its files differ.")
 def leaderboard(folder: Path, only_check: bool) -> None:
     """Render the Markdown pages of FOLDER (leaderboards/) from the scores tables in it."""
-    from osarbench import manifest
+    from osarbench.artifacts import storage
     from osarbench.errors import OsarbenchError
-    from osarbench.reports import leaderboard as board
+    from osarbench.leaderboard import pages as board
 
     if not folder.is_dir():
         raise OsarbenchError(
@@ -28,5 +28,5 @@ def leaderboard(folder: Path, only_check: bool) -> None:
             click.echo(f"osarbench: {problem}", err=True)
         sys.exit(1 if problems else 0)
     for file, text in board.render(folder).items():
-        manifest.write_text(file, text)
+        storage.write_text(file, text)
         click.echo(f"rendered {file}")

@@ -65,11 +65,11 @@ def run(
     # Whoever has set either of these knows better.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from osarbench import places
     from osarbench.commands.scores import print_metrics
-    from osarbench.pipe.bench import Request
-    from osarbench.pipe.run import Failed
-    from osarbench.pipe.run import run as run_all
+    from osarbench.data import locations as places
+    from osarbench.run.context import Request
+    from osarbench.run.run import Failed
+    from osarbench.run.run import run as run_all
 
     found = places.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
@@ -85,7 +85,7 @@ def run(
         for entry in entries:
             click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
     if publish_to is not None:
-        from osarbench.reports import entries as entries_of
+        from osarbench.leaderboard import entries as entries_of
 
         for entry in entries:
             click.echo(f"published {entries_of.publish_run(entry.scores, publish_to)}")
