@@ -13,11 +13,11 @@ from typing import NamedTuple
 import av
 import numpy as np
 
-from osarbench import decoder
-from osarbench.decoder import Decoder
-from osarbench.decoder import UnreadableVideo as UnreadableVideo
-from osarbench.rgb import Frames as Frames
-from osarbench.rgb import RgbConverter
+from osarbench.data import decoder
+from osarbench.data.decoder import Decoder
+from osarbench.data.decoder import UnreadableVideo as UnreadableVideo
+from osarbench.data.rgb import Frames as Frames
+from osarbench.data.rgb import RgbConverter
 
 
 class Cut(NamedTuple):
