@@ -6,6 +6,7 @@ Facts about both are from FFmpeg's documentation and from comparing with what it
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 from math import ceil
@@ -63,20 +64,15 @@ class Decoder:
         if not path.stat().st_size:
             raise UnreadableVideo(path, "an empty file")
         try:
-            # With the protocol said, a colon in a relative path does not start another one.
-            self.container = av.open(f"file:{path}", **_LENIENT)
+            self.container = _open(path)
+            self.stream = _best_stream(self.container, path)
         except (av.FFmpegError, UnicodeDecodeError) as error:
             raise self.unreadable(error) from error
-        try:
-            self.stream = _best_stream(self.container, path)
-        except BaseException:
-            self.container.close()
-            raise
         self.tick = self.stream.time_base or Fraction(1, av.time_base)  # seconds
-        self.bare = bool(self.container.format.flags & Flags.no_timestamps.value)  # raw elementary streams
+        self.bare = bool(self.container.format.flags & _bit(Flags.no_timestamps))  # raw elementary streams
         self.stream.thread_count = 1  # several files at once beat several threads on one
         # av asks for presentation time stamps to be made up, which are wrong with packed B-frames.
-        self.container.flags &= ~av.container.Flags.gen_pts.value
+        self.container.flags &= ~_bit(av.container.Flags.gen_pts)
 
     def __enter__(self) -> "Decoder":
         return self
@@ -115,7 +111,7 @@ class Decoder:
 
     def _packets(self) -> "Iterator[av.Packet[Any] | None]":
         """Yield the stream's packets; at last None, which fetches the frames that the decoder holds back."""
-        joints = _Joints(self.tick) if self.container.format.flags & Flags.ts_discont.value else None
+        joints = _Joints(self.tick) if self.container.format.flags & _bit(Flags.ts_discont) else None
         for packet in self.container.demux(self.stream):
             if not packet.size:  # a dropped frame; the decoder would take it for the end
                 continue
@@ -127,23 +123,46 @@ class Decoder:
         yield None
 
 
+def _open(path: Path) -> av.container.InputContainer:
+    # With the protocol said, a colon in a relative path does not start another one.
+    container: av.container.InputContainer = av.open(f"file:{path}", **_LENIENT)
+    return container
+
+
+def _bit(flag: Any) -> int:
+    return int(flag.value)
+
+
 def _best_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    """Return the best video stream as FFmpeg picks it, among those that are no covers.
+    """Return the video stream that FFmpeg picks, among those that are no covers.
 
     Beside others, a stream of thumbnails or of a single picture is a cover, too, even where it is not marked as one.
+    FFmpeg picks the largest, where a mark as default counts as five million pixels.
     """
     streams = [
         its for its in container.streams.video if its.codec_context and not its.disposition & Disposition.attached_pic
     ]
     if not streams:
         raise UnreadableVideo(path, "no video stream")
-    moving = [its for its in streams if not its.disposition & _PICTURES] or streams
-    if any(its.frames > 1 for its in moving):
-        moving = [its for its in moving if its.frames != 1]
-    best = container.streams.best("video")
-    if best in moving:
-        return best
-    return max(moving, key=lambda its: (bool(its.disposition & Disposition.default), its.width * its.height))
+    if len(streams) > 1:
+        several = _of_several_frames(path, streams)
+        streams = [its for its in streams if its.index in several and not its.disposition & _PICTURES] or streams
+    return max(
+        streams, key=lambda its: its.width * its.height + 5_000_000 * bool(its.disposition & Disposition.default)
+    )
+
+
+def _of_several_frames(path: Path, streams: list[av.VideoStream]) -> set[int]:
+    """Return the indices of the streams of more than one frame: as their header says, or by looking."""
+    if all(its.frames for its in streams):
+        return {its.index for its in streams if its.frames > 1}
+    seen: Counter[int] = Counter()
+    with _open(path) as container:
+        for packet in container.demux([container.streams[its.index] for its in streams]):
+            seen[packet.stream_index] += packet.size > 0
+            if all(seen[its.index] > 1 for its in streams):
+                break
+    return {index for index, packets in seen.items() if packets > 1}
 
 
 class _Joints:

@@ -213,7 +213,7 @@ def _walk(
             try:
                 picture = convert(frame)
             except av.FFmpegError as error:
-                raise decoder.unreadable(error) from error
+                raise UnreadableVideo(decoder.path, f"its colours cannot be converted: {error.strerror}") from error
             yield from (PieceFrame(piece, index, picture) for piece, index in inside)
         if not pieces.unfinished:
             break
