@@ -1,6 +1,6 @@
 """Small videos for tests of decoding: picture n is grey of level 8 n, so that a decoded frame tells its number."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +14,7 @@ SIZE = (64, 48)  #: width and height
 
 
 def grey(number: int) -> Frames:
-    return np.full((SIZE[1], SIZE[0], 3), 8 * number, np.uint8)
+    return np.full((SIZE[1], SIZE[0], 3), 8 * (number % 32), np.uint8)
 
 
 def numbers(frames: Frames) -> list[int]:
@@ -36,8 +36,9 @@ def film(
     options: Mapping[str, str] | None = None,
     sound_from: float | None = None,
     muxer: str | None = None,
+    pictures: Sequence[Frames] | None = None,
 ) -> Path:
-    """Write grey pictures as a video.
+    """Write pictures as a video.
 
     Args:
         path: the file.
@@ -46,6 +47,7 @@ def film(
         rate: pictures a second; stamps are whole multiples of its inverse.
         options: of the codec.
         sound_from: the second at which two seconds of silence begin; None: no sound.
+        pictures: of `SIZE`, instead of grey ones.
         muxer: of the container, where the suffix does not tell.
     """
     if isinstance(shown, int):
@@ -56,7 +58,7 @@ def film(
         sound = None if sound_from is None else container.add_stream("mp2", rate=32000)
         packets = []
         for number, second in shown.items():
-            frame = av.VideoFrame.from_ndarray(grey(number), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(grey(number) if pictures is None else pictures[number], format="rgb24")
             frame.pts, frame.time_base = round(second * rate), Fraction(1) / rate
             packets += stream.encode(frame)
         packets += stream.encode()
