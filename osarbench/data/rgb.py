@@ -63,11 +63,11 @@ class _WholeFrames:
 def _turn(frame: av.VideoFrame) -> "_Turn":
     """Return how a frame is to be turned: its display matrix is nine int32, two of each three of use here."""
     side_data: Any = frame.side_data
-    for data in side_data:
-        if data.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
-            return _Turn(a, b, c, d)
-    return _UPRIGHT
+    matrix = side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return _UPRIGHT
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    return _Turn(a, b, c, d)
 
 
 class _Turn:
