@@ -67,19 +67,20 @@ def run(
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench.commands.scores import print_metrics
     from osarbench.data import locations as places
-    from osarbench.run.context import Request
+    from osarbench.reports.figures import draw
+    from osarbench.run.config import RunConfig
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
     found = places.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
-    request = Request(
-        methods=names, places=found, weights=weights, settings=_settings(settings), train=not no_train,
+    config = RunConfig(
+        methods=names, locations=found, weights=weights, settings=_settings(settings), train=not no_train,
         publish=publish_to is not None,
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
     failed: list[Failed] = []
-    entries = run_all(request, failed=failed)
+    entries = run_all(config, failed=failed, draw=draw)
     if entries:  # of the processes of a distributed run, the first alone has them
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
         for entry in entries:

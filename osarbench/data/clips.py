@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from osarbench.data.sampling import train_indices, view_indices
-from osarbench.data.store import Store
 from osarbench.data.transforms import train_clip, view_crops
 from osarbench.interfaces.clip import ClipSpec
+from osarbench.interfaces.frame_store import FrameStore
 
 
 class Loading(NamedTuple):
@@ -28,21 +28,21 @@ class TrainClips(Dataset[Any]):
     with any number of workers and after a resume.
     """
 
-    def __init__(self, store: Store, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
+    def __init__(self, store: FrameStore, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
         epoch, place = item
         generator = np.random.default_rng([self.seed, epoch, place])
         row = int(self.rows[place])
-        wanted = train_indices(self.store.entries[row].length, self.spec, generator)
+        wanted = train_indices(self.store.length(row), self.spec, generator)
         return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[place])
 
 
 class ViewClips(Dataset[Tensor]):
     """All test views of a video: uint8 [views, 3, T, size, size], temporal positions first, crops within."""
 
-    def __init__(self, store: Store, rows: np.ndarray, spec: ClipSpec) -> None:
+    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec) -> None:
         self.store, self.rows, self.spec = store, rows, spec
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class ViewClips(Dataset[Tensor]):
 
     def __getitem__(self, place: int) -> Tensor:
         row = int(self.rows[place])
-        wanted = view_indices(self.store.entries[row].length, self.spec)  # [clips, T]
+        wanted = view_indices(self.store.length(row), self.spec)  # [clips, T]
         frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
         crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
         split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, 3, clips, T, S, S]
@@ -114,12 +114,6 @@ def stack(clips: list[Tensor]) -> Tensor:
 def _context(loading: Loading) -> str | None:
     # Forking a process that holds threads (OpenMP, CUDA) can hang the child.
     return "forkserver" if loading.workers else None
-
-
-def as_labels(names: list[str], classes: tuple[str, ...]) -> np.ndarray:
-    """Return the class index of each label, int64 [N]."""
-    place = {name: index for index, name in enumerate(classes)}
-    return np.array([place[name] for name in names], dtype=np.int64)
 
 
 def seeded(seed: int) -> None:

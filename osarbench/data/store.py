@@ -23,11 +23,18 @@ import numpy as np
 from osarbench import console
 from osarbench.artifacts.storage import atomic_write
 from osarbench.data import video
+from osarbench.digests import content_digest
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.frame_store import FrameStore
 
 FORMAT = 3  # raise it when the same video would give other frames
 SHARD = 64  # videos; small files are slow to read from a cold disk, large ones are much to lose when killed
 RAW_LIMIT = 20e9  # bytes; above it, or above half of the free space, frames are decoded again each time
+
+
+def cores() -> int:
+    """Return how many processes may decode at once on this machine."""
+    return os.cpu_count() or 1
 
 
 class Source(NamedTuple):
@@ -52,7 +59,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(FrameStore):
     """Decoded frames of a list of videos; small enough to be sent to loader processes."""
 
     sources: tuple[Source, ...]
@@ -78,6 +85,15 @@ class Store:
         bytes_wanted = slice(entry.offset, entry.offset + int(np.prod(shape)))
         stored = _open(shard)[bytes_wanted].reshape(shape)
         return np.array(stored[wanted], dtype=np.uint8)
+
+    def length(self, video: int) -> int:
+        """Return how many frames of a video may be asked for."""
+        return self.entries[video].length
+
+    def digest(self, video: int) -> str:
+        """Return a digest of what a video's frames are made from."""
+        entry = self.entries[video]
+        return content_digest([*entry[:4], entry.size])
 
     @property
     def unreadable(self) -> list[tuple[int, str]]:
