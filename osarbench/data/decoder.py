@@ -103,9 +103,8 @@ class Decoder:
 
     def stated_length(self, start: float | None, end: float | None) -> int:
         """Return how many frames between two seconds the file's header lets expect; it may be wrong."""
-        total, rate = self.stream.frames, self.stream.average_rate
-        if (start is None and end is None) or not rate:
-            return total
+        rate, seconds = self.stream.average_rate or 0, Fraction(self.container.duration or 0, av.time_base)
+        total = self.stream.frames or round(seconds * rate)
         last = total if end is None else min(total, ceil(end * rate))
         return max(0, last - max(0, ceil((start or 0) * rate)))
 
