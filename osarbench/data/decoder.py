@@ -112,7 +112,7 @@ class Decoder:
         """Yield the stream's packets; at last None, which fetches the frames that the decoder holds back."""
         joints = _Joints(self.tick) if self.container.format.flags & _bit(Flags.ts_discont) else None
         for packet in self.container.demux(self.stream):
-            if not packet.size:  # a dropped frame; the decoder would take it for the end
+            if not packet.size and not packet.is_corrupt:  # a dropped frame; it would be taken for the end
                 continue
             if self.bare:  # what there is was made up, at 25 frames a second
                 packet.pts = packet.dts = None
