@@ -1,8 +1,8 @@
 """Stage 2: videos decoded once, scaled, kept as raw uint8 frames in shards that name themselves by their content.
 
-A shard's name is a hash of what went into it (videos with size and time, scale, frame range), so a changed file or
-setting makes another shard, two protocols share what is equal, and nothing stale can be read. This module imports no
-torch: it runs in decoding processes.
+A shard's name is a hash of what went into it (videos with size and time, decoder, scale, frame range), so a changed
+file, setting or decoder makes another shard, two protocols share what is equal, and nothing stale can be read. This
+module imports no torch: it runs in decoding processes.
 """
 
 import hashlib
@@ -169,7 +169,7 @@ def _planned(
 
 def _shard_file(folder: Path, chunk: Sequence[Source], short_side: int, middle: int | None, kind: str) -> Path:
     stats = [(source.id, source.start, source.end, *_size_and_time(source.path)) for source in chunk]
-    text = json.dumps([FORMAT, kind, short_side, middle, stats])
+    text = json.dumps([FORMAT, video.decoder_version(), kind, short_side, middle, stats])
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.bin"
 
 
