@@ -36,7 +36,7 @@ class EndsWith:
 
     def __call__(self, worker: int) -> None:
         """Watch the run from a thread of the worker."""
-        threading.Thread(target=_end_with, args=(self.run,), daemon=True).start()
+        end_with(self.run)
 
 
 def check_shared_memory(workers: int, batch_bytes: int) -> None:
@@ -60,7 +60,12 @@ def check_shared_memory(workers: int, batch_bytes: int) -> None:
         )
 
 
-def _end_with(run: int) -> None:
+def end_with(run: int) -> None:
+    """Let this process end as soon as another one has, whatever ended that."""
+    threading.Thread(target=_wait_for, args=(run,), daemon=True).start()
+
+
+def _wait_for(run: int) -> None:
     try:
         handle = os.pidfd_open(run)
     except (OSError, AttributeError):

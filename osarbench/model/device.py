@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import subprocess
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from osarbench.data.clips import Loading
+from osarbench.data.loader_processes import end_with
 from osarbench.errors import OsarbenchError
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
@@ -33,6 +35,20 @@ class Machine:
     def tell(self, value: Any) -> Any:
         """Return the first process's value in every process."""
         return self.fabric.broadcast(value)
+
+    def explain(self, error: RuntimeError) -> OsarbenchError | None:
+        """Return what to say of an error of the first process if another process of the run has died, else None."""
+        launched = getattr(self.fabric.strategy.launcher, "procs", [])
+        codes = {
+            rank: code for rank, process in enumerate(launched, start=1) if (code := _exit_code(process)) is not None
+        }
+        if not codes and "closed by peer" not in str(error) and "reset by peer" not in str(error):
+            return None
+        dead = ", ".join(f"rank {rank} ({_how(code)})" for rank, code in codes.items() if code) or "another rank"
+        return OsarbenchError(
+            f"Of the {self.fabric.world_size} processes of this run, {dead} died; its own message is above, if it left "
+            "one. Run the same command again: what is finished is kept."
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return what an entry says of the machine. Threads change how sums round, and so the last digits."""
@@ -80,10 +96,24 @@ def make_machine(device: str, devices: int, precision: str | None, workers: int 
         precision=precision,  # type: ignore[arg-type]
     )
     fabric.launch()
+    if fabric.global_rank:
+        end_with(os.getppid())  # the first process, which launched this one, or the launcher of all
     on_gpu = kind == "cuda"
     cores = os.cpu_count() or 1
     loaders = workers if workers is not None else (min(16, cores - 1) if on_gpu else 0)
     return Machine(fabric, precision, Loading(loaders, pin=on_gpu))
+
+
+def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
+    """Return how a process ended; one that is about to is given a moment."""
+    try:
+        return process.wait(timeout=2)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _how(code: int) -> str:
+    return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
 def _processor() -> str:

@@ -50,7 +50,11 @@ def run(config: RunConfig, *, failed: list[Failed] | None = None, draw: Draw | N
         return []
     # the processes of a distributed run cannot tell each other that one of them goes on
     failures: list[Failure] | None = None if failed is None or machine.fabric.world_size > 1 else []
-    execute(planned.steps, redo=config.redo, crew=machine, failed=failures, say=console.say)
+    try:
+        execute(planned.steps, redo=config.redo, crew=machine, failed=failures, say=console.say)
+    except RuntimeError as error:
+        told = machine.explain(error) if machine.fabric.world_size > 1 and machine.first else None
+        raise error if told is None else told from error
     if not machine.first:
         return []
     broken = {id(failure.step): failure.error for failure in failures or []}
