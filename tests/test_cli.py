@@ -1,6 +1,8 @@
 """The command line as a user meets it: tables, clear errors, exit codes."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -123,3 +125,39 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("AUROC ↑") == 1
     assert (tmp_path / "runs/toy/toy/linear-0/dnn/metrics.json").is_file()
+
+
+def _lines_until_an_epoch_is_done(process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    while "train: epoch 2/" not in process.stderr.readline():
+        assert process.poll() is None
+
+
+def _launched_by(process: "subprocess.Popen[str]") -> int:
+    listed = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True)
+    (second,) = [line.split()[0] for line in listed.stdout.splitlines() if "toy.toml" in line]
+    return int(second)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("victim", "signal_", "code", "said"),
+    [
+        ("second", signal.SIGKILL, 1, r"rank 1 \(killed by signal 9\) died"),
+        ("first", signal.SIGTERM, 143, "terminated. Run the same command again"),
+        ("first", signal.SIGKILL, -9, ""),
+    ],
+)
+def test_when_one_process_of_a_distributed_run_ends_all_do(
+    victim: str, signal_: signal.Signals, code: int, said: str
+) -> None:
+    command = [sys.executable, "-m", "osarbench", "run", "--method", "dnn", *TOY, "--devices", "2", "--epochs", "99999"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    _lines_until_an_epoch_is_done(process)
+    second = _launched_by(process)
+    os.kill(second if victim == "second" else process.pid, signal_)
+    _, rest = process.communicate()  # ends when the last process that holds the pipe has ended
+    assert process.returncode == code
+    assert re.search(said, rest)
+    assert not Path(f"/proc/{second}").exists()
