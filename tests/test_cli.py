@@ -134,8 +134,8 @@ def _lines_until_an_epoch_is_done(process: "subprocess.Popen[str]") -> None:
 
 
 def _launched_by(process: "subprocess.Popen[str]") -> int:
-    listed = subprocess.run(["ps", "--ppid", str(process.pid), "-o", "pid=,args="], capture_output=True, text=True)
-    (second,) = [line.split()[0] for line in listed.stdout.splitlines() if "toy.toml" in line]
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (second,) = [pid for pid in children if "toy.toml" in Path(f"/proc/{pid}/cmdline").read_text()]
     return int(second)
 
 
