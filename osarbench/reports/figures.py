@@ -25,7 +25,7 @@ class Figure(NamedTuple):
     title: str
     label: str
     draw: Draw
-    place: int | None = None  #: of the result, if it shows one only
+    position: int | None = None  #: of the result, if it shows one only
 
 
 def figures(results: Sequence[Result]) -> list[Figure]:
@@ -38,22 +38,22 @@ def figures(results: Sequence[Result]) -> list[Figure]:
                _values("Precision-recall curves, unknown positive. AUPR in percent", results, "aupr_unknown"),
                partial(plots.precision_recall, results=results)),
     ]  # fmt: skip
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         label = f"Histograms of the uncertainty of known and unknown test videos of {result.name}, in shared bins."
-        draw = partial(plots.histogram, result=result, place=place)
-        found.append(Figure(f"uncertainty-{_slug(place, result)}", result.name, label, draw, place))
+        draw = partial(plots.histogram, result=result, position=position)
+        found.append(Figure(f"uncertainty-{_slug(position, result)}", result.name, label, draw, position))
     if any(result.metrics["thresholded"]["openness_curve"] for result in results):
         label = f"Open macro-F1 by number of unknown classes, of {names}."
         found.append(Figure("openness", "Openness", label, partial(plots.openness, results=results)))
     if any(plots.reliability_of(result) for result in results):
         label = f"Reliability diagram: share of right decisions by confidence, of {names}."
         found.append(Figure("reliability", "Reliability", label, partial(plots.calibration, results=results)))
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         cells = matrix(result.metrics)
         if cells is not None:
             label = f"Confusion matrix of {result.name} at the threshold."
-            draw = partial(plots.confusion, names=cells.names, counts=cells.counts, place=place)
-            found.append(Figure(f"confusion-{_slug(place, result)}", result.name, label, draw, place))
+            draw = partial(plots.confusion, names=cells.names, counts=cells.counts, position=position)
+            found.append(Figure(f"confusion-{_slug(position, result)}", result.name, label, draw, position))
     return found
 
 
@@ -89,8 +89,8 @@ def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
         left, right = canvas.subplots(1, 2)
         edges = bin_edges(known, *parts.values())
         plots.shares(left, known, edges, filled=True, color=colour("known"), label="known")
-        for place, (source, values) in enumerate(parts.items()):
-            plots.shares(left, values, edges, filled=False, label=source, color=colour(series(place)))
+        for position, (source, values) in enumerate(parts.items()):
+            plots.shares(left, values, edges, filled=False, label=source, color=colour(series(position)))
         plots.uncertainty_axes(left, edges)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
         if len(parts) > 1:
@@ -100,9 +100,9 @@ def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
         file.write_bytes(saved(canvas, "png"))
 
 
-def _slug(place: int, result: Result) -> str:
-    """Return a name that any file system takes; the place keeps names apart that differ in other signs alone."""
-    return f"{place + 1}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.name).strip('-.')}".rstrip("-")
+def _slug(position: int, result: Result) -> str:
+    """Return a name that any file system takes; the position keeps apart names that differ in other characters only."""
+    return f"{position + 1}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.name).strip('-.')}".rstrip("-")
 
 
 def _values(what: str, results: Sequence[Result], key: str) -> str:
