@@ -67,7 +67,8 @@ def render(report: Report) -> str:
 
 
 def _drawn(figure: Figure) -> Drawn:
-    return Drawn(figure.title, figure.position, Markup(inline(figure.draw, name=figure.name, label=figure.label)))
+    svg = inline(figure.draw, name=figure.name, label=figure.label, size=figure.inches)
+    return Drawn(figure.title, figure.position, Markup(svg))
 
 
 def _title(results: Sequence[Result]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from osarbench.reports import legends
 from osarbench.reports.bins import BINS, bin_edges
 from osarbench.reports.results import Result
 from osarbench.reports.style import colour, line, series
@@ -38,7 +39,7 @@ def roc_curves(axes: "Axes", curves: Sequence[tuple[str, Ranking]]) -> None:
     _unit(axes, x="known videos rejected", y="unknown videos rejected")
     areas = [(name, auroc(curve)) for name, curve in curves]
     names = [f"{name}  {100 * area:.2f}" for name, area in areas if area is not None]
-    _key(axes, names, corner="lower right", title="AUROC, %")
+    legends.key(axes, names, corner="lower right", title="AUROC, %")
 
 
 def precision_recall(axes: "Axes", results: Sequence[Result]) -> None:
@@ -55,7 +56,7 @@ def precision_recall(axes: "Axes", results: Sequence[Result]) -> None:
     axes.axhline(chance, color=colour("muted"), linestyle=":", linewidth=1)
     _unit(axes, x="unknown videos rejected (recall)", y="unknown among rejected (precision)")
     names = [f"{result.name}  {_two(result, 'aupr_unknown')}" for result in results]
-    _key(axes, names, corner=_emptier(drawn, "lower left", "upper right"), title="AUPR, %")
+    legends.key(axes, names, corner=legends.emptier(drawn, "lower left", "upper right"), title="AUPR, %")
 
 
 def histogram(axes: "Axes", result: Result, position: int) -> None:
@@ -127,7 +128,7 @@ def openness(axes: "Axes", results: Sequence[Result]) -> None:
     axes.set(xlabel="unknown classes in the test", ylabel="open macro-F1, %")
     axes.locator_params(axis="x", integer=True)
     axes.margins(y=0.08)
-    _end_labels(axes, ends)
+    legends.ends(axes, ends, of=len(results))
 
 
 def calibration(axes: "Axes", results: Sequence[Result]) -> None:
@@ -148,7 +149,7 @@ def calibration(axes: "Axes", results: Sequence[Result]) -> None:
         tone = colour(series(position))
         axes.scatter(bins.confidence[filled], bins.accuracy[filled], s=4 + area, color=tone, zorder=3, clip_on=False)
     _unit(axes, x="confidence", y="right decisions")
-    _key(axes, names, corner=_emptier(drawn, "upper left", "lower right"), title="ECE, %")
+    legends.key(axes, names, corner=legends.emptier(drawn, "upper left", "lower right"), title="ECE, %")
 
 
 def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64], position: int) -> None:
@@ -165,8 +166,9 @@ def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64],
         draw(edge, color=colour("muted"), linewidth=0.8)
     if len(names) <= 30:
         ticks = np.arange(len(names)) + 0.5
-        axes.set_xticks(ticks, names, rotation=90, size=7)
-        axes.set_yticks(ticks, names, size=7)
+        shown = [legends.short(name, 40) for name in names]
+        axes.set_xticks(ticks, shown, rotation=90, size=7)
+        axes.set_yticks(ticks, shown, size=7)
 
 
 def ranking(result: Result) -> Ranking:
@@ -202,54 +204,3 @@ def _unit(axes: "Axes", *, x: str, y: str) -> None:
     axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.005))
     axes.set_xticks(ticks, labels)
     axes.set_yticks(ticks, labels)
-
-
-def _key(axes: "Axes", names: Sequence[str | None], *, corner: str, title: str) -> None:
-    """Write the names of the results in their colours into a corner, each after a piece of its line."""
-    shown = [(position, name) for position, name in enumerate(names) if name is not None]
-    size = 8.5 if len(shown) <= 8 else 6.5
-    step = (size + 4) / 200  # of the height of the axes, which is some 200 points
-    right, top = "right" in corner, "upper" in corner
-    height = 0.96 if top else 0.05 + step * len(shown)
-    # a curve that passes behind the names must not strike them through
-    behind = {"facecolor": colour("card"), "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
-    style: dict[str, Any] = {"transform": axes.transAxes, "size": size, "va": "center", "bbox": behind}
-    edge, side = (0.98, "right") if right else (0.03, "left")
-    inner = edge - 0.08 if right else edge + 0.08
-    axes.text(edge, height, title, ha=side, color=colour("muted"), **style)
-    for row, (position, name) in enumerate(shown, start=1):
-        level = height - step * row
-        axes.text(inner, level, _short(name, 46), ha=side, color=colour(series(position)), **style)
-        ends = [edge - 0.06, edge] if right else [edge, edge + 0.06]
-        axes.plot(ends, [level, level], transform=axes.transAxes, **line(position))
-
-
-def _short(name: str, limit: int) -> str:
-    """Return a name without its middle, where it is too long for a figure.
-
-    >>> _short("TSM_EDLNoKLAvUCDebias_EDL", 12)
-    'TSM_ED…s_EDL'
-    """
-    return name if len(name) <= limit else f"{name[: limit // 2]}…{name[limit // 2 + 1 - limit :]}"
-
-
-def _emptier(curves: Sequence[tuple[FloatArray, FloatArray]], *corners: str) -> str:
-    """Return the corner that fewer of the curves pass through; their first coordinate increases."""
-    grid = np.linspace(0, 1, 101)
-
-    def passing(corner: str) -> int:
-        near = grid > 0.5 if "right" in corner else grid < 0.5
-        heights = [np.interp(grid[near], *curve, left=np.nan, right=np.nan) for curve in curves]
-        return sum(int(((values > 0.6) if "upper" in corner else (values < 0.4)).sum()) for values in heights)
-
-    return min(corners, key=passing)
-
-
-def _end_labels(axes: "Axes", ends: Sequence[tuple[float, str, int]]) -> None:
-    """Write names at the ends of their lines, moved apart where they would overlap."""
-    low, high = axes.get_ylim()
-    gap, last = (high - low) * 0.055, -np.inf
-    for height, name, position in sorted(ends):
-        last = max(height, last + gap)
-        axes.annotate(_short(name, 24), (1, last), (4, 0), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", va="center", color=colour(series(position)), size=8.5)  # fmt: skip

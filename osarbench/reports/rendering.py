@@ -10,6 +10,9 @@ from osarbench.reports import formats
 from osarbench.reports.style import COLOURS, series
 from osarbench.scores.metrics.conventions import CONVENTIONS
 
+#: From this many results on, what is shown for each of them is folded.
+MANY = 8
+
 
 def render(template: str, /, **values: Any) -> str:
     """Return the text of a template of the folder ``templates``; a name that it uses and nobody gave is an error."""
@@ -28,7 +31,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"plural": formats.plural, "unbroken": _unbroken}
-    environment.globals |= {"CONVENTIONS": CONVENTIONS, "COLOURS": COLOURS, "series": series}
+    environment.globals |= {"CONVENTIONS": CONVENTIONS, "COLOURS": COLOURS, "series": series, "MANY": MANY}
     return environment
 
 
