@@ -80,7 +80,7 @@ def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
     return paths
 
 
-def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
+def draw(table: pd.DataFrame, file: Path, title: str) -> None:
     """Draw uncertainty histograms of known and unknown videos and ROC curves of each unknown source to a PNG.
 
     All histograms share bins and scale: normalising known and unknown apart, as some published figures do, makes any

@@ -149,7 +149,7 @@ def _result(name: str, file: Path) -> Result:
 
 def _facts(file: Path) -> dict[str, Any]:
     made = manifest.read(file)
-    return dict(made["identity"]) if made is not None else table.read_facts(file) or {}
+    return dict(made.get("origin", {})) if made is not None else table.read_facts(file) or {}
 
 
 def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:

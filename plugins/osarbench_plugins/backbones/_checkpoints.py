@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from osarbench.interfaces.backbone import SavedHead
-from osarbench.model.weights import OWN, WeightsFile, read_file
+from osarbench.interfaces.weights import OWN, WeightsFile, read_file
 
 from ._key_maps import without_prefix
 
@@ -93,7 +93,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of weights and say what it is.
 
     Raises:
-        OsarbenchError: it cannot be read, see `osarbench.model.weights.read_file`.
+        OsarbenchError: it cannot be read, see `osarbench.interfaces.weights.read_file`.
     """
     file = read_file(path)
     family, network = recognise(file.state)
