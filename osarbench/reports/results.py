@@ -9,6 +9,7 @@ import pandas as pd
 
 from osarbench.artifacts import manifest
 from osarbench.errors import OsarbenchError
+from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import Outcome, outcome
 
@@ -52,7 +53,7 @@ def gather(paths: Sequence[Path]) -> list[Result]:
         for file in _tables(path):
             files.setdefault(file.resolve(), file)
     found = list(files.values())
-    return [_result(name, file) for name, file in zip(_names(found), found, strict=True)]
+    return [_result(visible(name), file) for name, file in zip(_names(found), found, strict=True)]
 
 
 def differences(results: Sequence[Result]) -> list[str]:
