@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from osarbench import plugins
 from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
-from osarbench_plugins.backbones._mtconv import MTBlock, MTConv, cosine_pool, split
+from osarbench_plugins.backbones._mtconv import MTBlock, MTConv, cosine_pool, halved, split
 from osarbench_plugins.backbones.mtnet import MTNetS, MTNetXS, MTNetXSG8
 
 BACKBONES = plugins.load(kinds=("backbones",)).backbones
@@ -192,3 +192,13 @@ def test_a_file_of_the_repository_loads_with_its_prefix_and_its_classifier(tmp_p
     assert larger.left_out is not None
     assert all(key.startswith(("layer3.", "layer4.")) for key in larger.left_out.missing)
     assert larger.left_out.unexpected == []
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_maps_stay_in_the_layout_they_came_in(last: bool) -> None:
+    kind = torch.channels_last_3d if last else torch.contiguous_format
+    maps = torch.randn(2, 8, 6, 5, 7, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=kind)
+    pooled, chosen = halved(maps), cosine_pool(maps)
+    torch.testing.assert_close(pooled, torch.nn.functional.avg_pool3d(maps, (1, 2, 2)))
+    assert pooled.is_contiguous(memory_format=kind)
+    assert chosen.is_contiguous(memory_format=kind)

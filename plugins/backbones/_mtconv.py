@@ -28,7 +28,28 @@ def cosine_pool(maps: Tensor) -> Tensor:
     likeness = (cosines[:, :-1] + cosines[:, 1:]) / 2  # of frames 1 to T - 2
     kept = likeness.topk(maps.shape[2] // 2, dim=1).indices.sort(dim=1).values + 1
     clips = torch.arange(len(maps), device=maps.device)[:, None]
-    return maps.transpose(1, 2)[clips, kept].transpose(1, 2)
+    return maps.transpose(1, 2)[clips, kept].transpose(1, 2).contiguous(memory_format=layout(maps))
+
+
+def halved(maps: Tensor) -> Tensor:
+    """Return maps [N, C, T, H, W] averaged over squares of 2 x 2 pixels, an odd row or column left out.
+
+    As images: pooling in three dimensions has no channels-last kernel, and each convolution behind it would copy.
+    """
+    if layout(maps) is torch.channels_last_3d:
+        images = F.avg_pool2d(maps.transpose(1, 2).flatten(0, 1), 2)
+        return images.view(len(maps), maps.shape[2], *images.shape[1:]).transpose(1, 2)
+    images = F.avg_pool2d(maps.flatten(1, 2), 2)
+    return images.view(*maps.shape[:3], *images.shape[2:])
+
+
+def layout(maps: Tensor) -> torch.memory_format:
+    """Return whether maps [N, C, T, H, W] lie channels-last or as their shape says.
+
+    A part of their channels or frames lies neither way until it is copied.
+    """
+    last = maps.is_contiguous(memory_format=torch.channels_last_3d)
+    return torch.channels_last_3d if last else torch.contiguous_format
 
 
 def split(channels: int, groups: int = 1, rate: float = RATE) -> tuple[int, int]:
@@ -84,7 +105,7 @@ class MTConv(nn.Module):
         short, long = self.conv_short(paths[0]), self.conv_long(paths[1])
         normed: Tensor = self.norm_long(long)
         if self.conv_short2long is not None:
-            across = F.avg_pool3d(short, (1, 2, 2))
+            across = halved(short)
             if across.shape[2] > 2:
                 across = cosine_pool(across)
             normed = normed + self.norm_long(self.conv_short2long(resized(across, long)))

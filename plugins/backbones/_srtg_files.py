@@ -102,7 +102,7 @@ class RepositoryBackbone(PublishedBackbone):
 def draw(module: nn.Module) -> None:
     """Draw convolutions as He et al. do (fan out); recurrent cells and norms are as torch draws them."""
     for part in module.modules():
-        if isinstance(part, nn.Conv3d):
+        if isinstance(part, nn.Conv3d) and not part.weight.is_meta:  # where drawing nothing takes a millisecond
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 

@@ -11,7 +11,7 @@ from osarbench.backbone import Backbone, Features
 from osarbench.hookspecs import hookimpl
 
 from ._limits import check_clips
-from ._mtconv import MTBlock, cosine_pool, resized, split
+from ._mtconv import MTBlock, cosine_pool, halved, layout, resized, split
 from ._srtg_files import Colours, Loading, RepositoryBackbone, check_width, draw
 
 LEAST_FRAMES, LEAST_SIZE = 4, 33  #: what the frame selection and the last lateral pooling need
@@ -57,8 +57,10 @@ class MTNetwork(RepositoryBackbone):
         maps = self.stem(self.ordered(clips))
         if maps.shape[3] % 2 or maps.shape[4] % 2:
             maps = F.pad(maps, (1, 0, 1, 0, 0, 0), "replicate")  # both sides, where one is odd
-        short, long = torch.split(cosine_pool(self.pool(maps)), list(split(maps.shape[1])), dim=1)
-        long = F.avg_pool3d(long, (1, 2, 2))
+        chosen = cosine_pool(self.pool(maps))
+        parts = torch.split(chosen, list(split(maps.shape[1])), dim=1)
+        short, long = (part.contiguous(memory_format=layout(chosen)) for part in parts)
+        long = halved(long)
         if long.shape[2] > 2:
             long = cosine_pool(long)
         for stage in range(len(self.layers)):
