@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from osarbench.backbone import Backbone, ClipSpec, Features
-    from osarbench.dataset import Dataset, Video
     from osarbench.errors import OsarbenchError
-    from osarbench.hookspecs import hookimpl
-    from osarbench.method import Head, LinearHead, Method, Outputs, Progress
+    from osarbench.interfaces.backbone import Backbone, Features
+    from osarbench.interfaces.clip import ClipSpec
+    from osarbench.interfaces.dataset import Dataset, Video
+    from osarbench.interfaces.hookspecs import hookimpl
+    from osarbench.interfaces.method import Head, LinearHead, Method, Outputs, Progress
 
 __version__ = "0.1.0"
 
@@ -31,18 +32,18 @@ __all__ = [
 ]
 
 _HOME = {
-    "Backbone": "backbone",
-    "ClipSpec": "backbone",
-    "Dataset": "dataset",
-    "Features": "backbone",
-    "Head": "method",
-    "LinearHead": "method",
-    "Method": "method",
+    "Backbone": "interfaces.backbone",
+    "ClipSpec": "interfaces.clip",
+    "Dataset": "interfaces.dataset",
+    "Features": "interfaces.backbone",
+    "Head": "interfaces.method",
+    "LinearHead": "interfaces.method",
+    "Method": "interfaces.method",
     "OsarbenchError": "errors",
-    "Outputs": "method",
-    "Progress": "method",
-    "Video": "dataset",
-    "hookimpl": "hookspecs",
+    "Outputs": "interfaces.method",
+    "Progress": "interfaces.method",
+    "Video": "interfaces.dataset",
+    "hookimpl": "interfaces.hookspecs",
 }
 
 

@@ -1,5 +1,6 @@
 """The command line: parse, call, print. The commands are in `osarbench.commands`."""
 
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -61,6 +62,8 @@ for section in SECTIONS.values():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what the user can mend is one message, without traceback, and exit status 1."""
+    # SLURM and containers end a run so; what is held is let go, as after Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="osarbench", standalone_mode=False)
     except click.ClickException as error:

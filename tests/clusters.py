@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from osarbench.backbone import Features
-from osarbench.method import Head, Method, Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import Head, Method, Outputs, Progress
 
 DIM, KNOWN = 64, 4
 

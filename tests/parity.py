@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from osarbench.backbone import Backbone
-from osarbench.method import LinearHead, Progress
-from osarbench.pipe import network
+from osarbench.interfaces.backbone import Backbone
+from osarbench.interfaces.method import LinearHead, Progress
+from osarbench.model import network
 from osarbench_plugins.backbones._tpn_neck import AuxiliaryHead
 from osarbench_plugins.methods._evidential import log_alpha, mean_probabilities, vacuity
 

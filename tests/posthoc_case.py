@@ -8,8 +8,8 @@ import torch
 from scipy.special import logsumexp, softmax
 from sklearn import covariance
 
-from osarbench import plugins
-from osarbench.method import LinearHead, Outputs
+from osarbench.interfaces.method import LinearHead, Outputs
+from osarbench.plugins import loading as plugins
 
 VIDEOS, DIM, CLASSES = 90, 12, 4
 METHODS = plugins.load(kinds=["methods"]).methods

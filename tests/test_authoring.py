@@ -13,10 +13,10 @@ from click.testing import CliRunner, Result
 from test_run import request
 
 from osarbench import cli
+from osarbench.checks import authoring, promises
 from osarbench.commands.authoring import check, new
 from osarbench.errors import OsarbenchError
-from osarbench.pipe.run import run
-from osarbench.testing import authoring, promises
+from osarbench.run.run import run
 
 HERE = Path(__file__).parent
 GUIDE = HERE.parent / "docs" / "writing-a-plugin.md"
@@ -156,7 +156,7 @@ def test_a_data_set_is_looked_for_where_data_sets_lie(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", range(sum(language == "python" for language, _ in BLOCKS)))
-def test_a_plugin_of_the_guide_keeps_its_promises(place: int, tmp_path: Path) -> None:
+def test_a_plugin_of_the_guide_keeps_its_checks(place: int, tmp_path: Path) -> None:
     code = [text for language, text in BLOCKS if language == "python"][place]
     if "@hookimpl" in code:
         (tmp_path / "guide.py").write_text(code, encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Method, Outputs
+from osarbench.interfaces.method import LinearHead, Method, Outputs
 from osarbench_plugins.methods._bayes import BnnHead, Sample, log_prior
 from osarbench_plugins.methods._uncertainty import decomposition, mutual_information, remaining_probability
 from osarbench_plugins.methods.bnn import Bnn, BnnLegacy

@@ -13,10 +13,10 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor
 
-from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead
-from osarbench.pipe import network
+from osarbench.interfaces.backbone import Backbone
+from osarbench.interfaces.method import LinearHead
+from osarbench.model import network
 from osarbench_plugins.backbones._checkpoints import read_checkpoint
 from osarbench_plugins.backbones.i3d import I3D
 from osarbench_plugins.backbones.slowfast import SlowFast

@@ -106,7 +106,7 @@ def test_list_shows_what_there_is_and_where_it_comes_from(capsys: pytest.Capture
 def test_an_interrupted_run_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from osarbench.pipe import extract
+    from osarbench.model import extract
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from osarbench import metrics, table
 from osarbench.commands.compare import compare, find_groups, gather
 from osarbench.errors import OsarbenchError
+from osarbench.scores import metrics, table
 
 CLASSES, UNKNOWN, EACH = 14, 12, 6
 

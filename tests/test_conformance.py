@@ -11,10 +11,10 @@ from broken_backbones import BROKEN_BACKBONES, BROKEN_DATASETS, Listed, Sound
 from broken_plugins import BROKEN_HEADS, BROKEN_METHODS, Distance, Energy, HalfPrecision, Plain, with_head
 from torch import Tensor
 
-import osarbench.testing
+import osarbench.checks
 from osarbench import Backbone, Dataset, Head, LinearHead, Method, Outputs
+from osarbench.checks import NotTried, Promise, Verdict, check_backbone, check_dataset, check_method, promises
 from osarbench.errors import OsarbenchError
-from osarbench.testing import NotTried, Promise, Verdict, check_backbone, check_dataset, check_method, promises
 
 
 def failed(verdicts: Sequence[Verdict]) -> list[str]:
@@ -176,7 +176,7 @@ def test_the_kit_leaves_the_global_generator_as_it_was() -> None:
 
 
 def test_public_names_are_sorted_and_there() -> None:
-    assert osarbench.testing.__all__ == sorted(osarbench.testing.__all__)
+    assert osarbench.checks.__all__ == sorted(osarbench.checks.__all__)
 
 
 class NoPair(LinearHead):

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from osarbench import Backbone, Dataset, Method, plugins
+from osarbench import Backbone, Dataset, Method
+from osarbench.checks import Verdict, check_backbone, check_dataset, check_method
+from osarbench.checks.backbone_case import BackboneCase
+from osarbench.checks.check import lacks_a_library, try_all
+from osarbench.checks.dataset_case import DatasetCase
+from osarbench.checks.kit import promises
 from osarbench.errors import OsarbenchError
-from osarbench.testing import Verdict, check_backbone, check_dataset, check_method
-from osarbench.testing.backbone_case import BackboneCase
-from osarbench.testing.dataset_case import DatasetCase
-from osarbench.testing.kit import promises
-from osarbench.testing.promise import lacks_a_library, try_all
+from osarbench.plugins import loading as plugins
 from osarbench_plugins.backbones._srtg_files import RepositoryBackbone
 from osarbench_plugins.datasets.motion import Motion
 
@@ -50,13 +51,13 @@ def small(backbone: type[Backbone]) -> type[Backbone] | Backbone:
 
 
 @pytest.mark.parametrize("method", LOADED.methods.values(), ids=LOADED.methods)
-def test_a_method_keeps_its_promises(method: type[Method]) -> None:
+def test_a_method_keeps_its_checks(method: type[Method]) -> None:
     assert broken(check_method(method)) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", LOADED.backbones.values(), ids=LOADED.backbones)
-def test_a_backbone_keeps_its_promises(backbone: type[Backbone]) -> None:
+def test_a_backbone_keeps_its_checks(backbone: type[Backbone]) -> None:
     if backbone.name in LARGE or (issubclass(backbone, RepositoryBackbone) and backbone.name not in RUN):
         chosen = [promise for promise in promises("backbone") if promise.name in NEEDS_NO_RUN]
         assert broken(try_all(chosen, backbone, BackboneCase(small(backbone)))) == []
@@ -71,6 +72,6 @@ def test_a_data_set_keeps_the_promises_that_need_no_files(dataset: type[Dataset]
     assert broken(check_dataset(dataset)) == []
 
 
-def test_motion_keeps_its_promises(tmp_path: Any) -> None:
+def test_motion_keeps_its_checks(tmp_path: Any) -> None:
     small = Motion(tmp_path / "motion", **SMALL_MOTION)  # type: ignore[arg-type]
     assert broken(try_all(promises("dataset"), Motion, DatasetCase(small))) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from osarbench.audits import datacheck
-from osarbench.dataset import Dataset, Video
+from osarbench.interfaces.dataset import Dataset, Video
 from osarbench_plugins.datasets.folder import Folder
 from osarbench_plugins.datasets.hmdb51 import Hmdb51
 from osarbench_plugins.datasets.ucf101 import Ucf101

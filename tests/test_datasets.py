@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from osarbench.dataset import Video
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.dataset import Video
 from osarbench_plugins.datasets.folder import Folder
 from osarbench_plugins.datasets.hmdb51 import Hmdb51
 from osarbench_plugins.datasets.mit import Mit

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from osarbench import metrics, table
 from osarbench.commands.scores import evaluate
 from osarbench.errors import OsarbenchError
-from osarbench.metrics.conventions import CONVENTIONS
+from osarbench.scores import metrics, table
+from osarbench.scores.metrics.conventions import CONVENTIONS
 
 
 def written(folder: Path, *, held_out: str = "calibration", unknown: str = "hmdb51/test1", label: str = "hug") -> Path:

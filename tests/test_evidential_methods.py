@@ -6,9 +6,9 @@ import clusters
 import pytest
 import torch
 
-from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Method, Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import LinearHead, Method, Outputs, Progress
 from osarbench_plugins.methods._evidential_head import EvidentialHead
 from osarbench_plugins.methods.ced import Ced, CedHeadVersion, CedLegacy
 from osarbench_plugins.methods.dear import Dear, DearCorrected, DearLegacy

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import plugins
+from osarbench.checks import promises
+from osarbench.checks import targets as subjects
 from osarbench.errors import OsarbenchError
-from osarbench.testing import promises, subjects
+from osarbench.plugins import loading as plugins
 
 HERE = Path(__file__).parent
 

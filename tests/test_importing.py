@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from osarbench import manifest, metrics, table
+from osarbench.artifacts import storage
 from osarbench.cli import cli
 from osarbench.commands.published import import_
 from osarbench.errors import OsarbenchError
+from osarbench.leaderboard import pages as leaderboard
 from osarbench.published import importing, npz
-from osarbench.reports import leaderboard
+from osarbench.scores import metrics, table
 
 KNOWN, UNKNOWN, CLASSES = 40, 30, 5
 
@@ -77,8 +78,8 @@ def test_a_published_file_becomes_a_table_with_its_origin(shared: Path, tmp_path
     assert 100 * headline["auroc"] == pytest.approx(85.35, abs=0.005)
     assert 100 * headline["closed_accuracy"] == pytest.approx(94.713, abs=0.0005)
     origin = json.loads((tmp_path / "bnn.origin.json").read_text())
-    assert origin["files"] == [{"name": file.name, "sha256": manifest.sha256(file)}]
-    assert origin["table_sha256"] == manifest.sha256(tmp_path / "bnn.csv.gz")
+    assert origin["files"] == [{"name": file.name, "sha256": storage.sha256(file)}]
+    assert origin["table_sha256"] == storage.sha256(tmp_path / "bnn.csv.gz")
     assert "the known videos are of ucf101/test1: by their number (3,783) and classes" in origin["choices"]
     assert origin["findings"][0]["kind"] == "repeated rows"
     assert str(shared) not in (tmp_path / "bnn.origin.json").read_text()

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from test_run import request
 
-from osarbench import benchmark_files, table
 from osarbench.errors import OsarbenchError
-from osarbench.pipe.run import run
-from osarbench.reports import entries, leaderboard
+from osarbench.leaderboard import entries
+from osarbench.leaderboard import pages as leaderboard
+from osarbench.protocols import files as benchmark_files
+from osarbench.run.run import run
+from osarbench.scores import table
 
 SHIPPED = Path(__file__).parents[1] / "leaderboards"
 

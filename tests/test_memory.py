@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from osarbench.errors import OsarbenchError
-from osarbench.pipe.memory import fitting, recompute_blocks
+from osarbench.model.memory import fitting, recompute_blocks
 from osarbench_plugins.backbones.tsm import TSM
 
 SMALL = {"layers": [1, 1, 1], "channels": [8, 16, 32], "stem_chs": 8}

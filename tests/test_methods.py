@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Method, Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import LinearHead, Method, Outputs, Progress
 from osarbench_plugins.methods._ced import Version
 from osarbench_plugins.methods._evidential import log_alpha, vacuity
 from osarbench_plugins.methods.dear import Dear, DearCorrected, DearHead, DearLegacy

@@ -8,9 +8,18 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from osarbench import metrics
 from osarbench.errors import OsarbenchError
-from osarbench.metrics import calibration, closed, conventions, evaluation, expectation, openness, ranking, thresholds
+from osarbench.scores import metrics
+from osarbench.scores.metrics import (
+    calibration,
+    closed,
+    conventions,
+    evaluation,
+    expectation,
+    openness,
+    ranking,
+    thresholds,
+)
 
 
 @pytest.mark.parametrize("module", [ranking, closed, openness, expectation, thresholds, calibration])

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from osarbench.dataset import Video
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.dataset import Video
 from osarbench_plugins.datasets import _motion_render as renderer
 from osarbench_plugins.datasets.motion import FAR, KNOWN, NEAR, SCENES, Motion
 

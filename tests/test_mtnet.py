@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from osarbench import plugins
-from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.backbone import Backbone
+from osarbench.plugins import loading as plugins
 from osarbench_plugins.backbones._mtconv import MTBlock, MTConv, cosine_pool, halved, split
 from osarbench_plugins.backbones.mtnet import MTNetS, MTNetXS, MTNetXSG8
 

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from osarbench.backbone import ClipSpec
-from osarbench.errors import OsarbenchError
-from osarbench.pipe.clips import EpochSampler
-from osarbench.pipe.multigrid import (
+from osarbench.data.clips import EpochSampler
+from osarbench.data.multigrid import (
     MultigridSampler,
     Recipe,
     Schedule,
@@ -23,6 +21,8 @@ from osarbench.pipe.multigrid import (
     srtg,
     wu2020,
 )
+from osarbench.errors import OsarbenchError
+from osarbench.interfaces.clip import ClipSpec
 
 RECIPE = Recipe(batch=8, frames=16, size=112, stride=2, epochs=50, milestones=(20, 40))
 

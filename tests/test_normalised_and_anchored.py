@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from osarbench.backbone import Features
-from osarbench.method import LinearHead, Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import LinearHead, Outputs, Progress
 from osarbench_plugins.methods.cac import Cac, CacHead
 from osarbench_plugins.methods.logitnorm import LogitNorm, LogitNormHead
 from osarbench_plugins.methods.redl import Redl, RedlHead, ReEdl

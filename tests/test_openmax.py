@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Outputs
+from osarbench.interfaces.method import LinearHead, Outputs
 from osarbench_plugins.methods._openmax import Tail, eucos, fit_tail, revise
 from osarbench_plugins.methods.openmax import Openmax, OpenmaxLegacy
 

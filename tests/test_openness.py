@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from osarbench.metrics import expectation, openness
+from osarbench.scores.metrics import expectation, openness
 
 
 def decisions(*, empty_class: bool = False) -> dict[str, object]:

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from osarbench import benchmark_files, metrics, protocol, table
 from osarbench.audits import exclusions, names, overlap, sweep
 from osarbench.commands import audits
 from osarbench.errors import OsarbenchError
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import protocol
+from osarbench.scores import metrics, table
 
 SHIPPED = benchmark_files.shipped("exclusion list")["hmdb51"]
 PSL_EIGHT = {"golf", "pullup", "pushup", "ride_bike", "ride_horse", "shoot_ball", "shoot_bow", "swing_baseball"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import places
+from osarbench.data import locations as places
 from osarbench.errors import OsarbenchError
 
 

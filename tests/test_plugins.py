@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import catalogue, plugins
 from osarbench.errors import OsarbenchError
+from osarbench.plugins import catalogue
+from osarbench.plugins import loading as plugins
 
 TOY = Path(__file__).with_name("toy.py")
 METHOD = """
@@ -149,7 +150,7 @@ SOUND = METHOD.format(name="fine", hook="osarbench_methods")
             SOUND.replace("class Other", "class H(LinearHead):\n    name = 'linear'\nclass Other").replace(
                 "def unc", "head = H\n    def unc"
             ).replace("import ", "import LinearHead, "),
-            "offer a head named 'linear': osarbench.method.LinearHead and .*H. Rename one",
+            "offer a head named 'linear': osarbench.interfaces.method.LinearHead and .*H. Rename one",
         ),
     ],
 )  # fmt: skip

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from sklearn import covariance, ensemble, mixture, neighbors
 from sklearn.decomposition import PCA
 
-from osarbench.method import Outputs
+from osarbench.interfaces.method import Outputs
 from osarbench_plugins.methods._whitening import oas
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from osarbench import plugins
-from osarbench.method import LinearHead, Outputs
+from osarbench.interfaces.method import LinearHead, Outputs
+from osarbench.plugins import loading as plugins
 
 detectors: Any = pytest.importorskip("pytorch_ood.detector")
 

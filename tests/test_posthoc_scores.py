@@ -9,9 +9,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from osarbench import catalogue, plugins
 from osarbench.errors import OsarbenchError
-from osarbench.method import Head, LinearHead, Method, Outputs
+from osarbench.interfaces.method import Head, LinearHead, Method, Outputs
+from osarbench.plugins import catalogue
+from osarbench.plugins import loading as plugins
 from osarbench_plugins.methods._posthoc import PostHoc
 
 DIM, CAUSES, KNOWN = 48, 24, 6

@@ -8,7 +8,7 @@ import torch
 from posthoc_case import CLASSES, METHODS, VIDEOS, case, energy, found, given, head, probabilities, unit
 from scipy.special import expit, logsumexp, softmax
 
-from osarbench.method import Outputs
+from osarbench.interfaces.method import Outputs
 
 
 def kl_matching() -> np.ndarray:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from osarbench import benchmark_files, protocol
-from osarbench.backbone import ClipSpec
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.clip import ClipSpec
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import protocol
 
 SMALL = """
 title = "small"

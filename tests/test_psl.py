@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from sklearn.covariance import EmpiricalCovariance
 from torch import Tensor
 
-from osarbench.backbone import Backbone, Features
-from osarbench.method import Outputs, Progress
+from osarbench.interfaces.backbone import Backbone, Features
+from osarbench.interfaces.method import Outputs, Progress
 from osarbench_plugins.methods._similarity import PslHead, similarity_loss
 from osarbench_plugins.methods.psl import Psl
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from osarbench.metrics import calibration
 from osarbench.published import npz
+from osarbench.scores.metrics import calibration
 
 
 @pytest.mark.parametrize(

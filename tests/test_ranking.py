@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from osarbench.metrics import ranking, thresholds
+from osarbench.scores.metrics import ranking, thresholds
 
 
 def scores(*, ties: bool = True, known: int = 300, unknown: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

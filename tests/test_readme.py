@@ -9,8 +9,9 @@ import click
 import pytest
 from test_run import request
 
-from osarbench import benchmark_files, cli
-from osarbench.pipe.run import run
+from osarbench import cli
+from osarbench.protocols import files as benchmark_files
+from osarbench.run.run import run
 
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README.read_text(), re.DOTALL)

@@ -8,8 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from osarbench import benchmark_files, metrics, plugins, protocol
-from osarbench.pipe.optimize import make_optimizer
+from osarbench.model.optimize import make_optimizer
+from osarbench.plugins import loading as plugins
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import protocol
+from osarbench.scores import metrics
 
 LOADED = plugins.load()
 PUBLISHED = [name for name in sorted(benchmark_files.shipped()) if name.startswith(("dear2021", "psl2023"))]

@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from osarbench.backbone import Features
-from osarbench.method import Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import Outputs, Progress
 from osarbench_plugins.methods._points import PointsHead, squared_distances
 from osarbench_plugins.methods.arpl import Arpl, ArplHead
 from osarbench_plugins.methods.gcpl import Gcpl, GcplHead

@@ -17,14 +17,15 @@ from click.testing import CliRunner
 from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
-from osarbench import metrics, places, table
 from osarbench.commands.report import report
+from osarbench.data import locations as places
 from osarbench.errors import OsarbenchError
-from osarbench.metrics.outcome import FloatArray
 from osarbench.reports import confusion, disagreements, figures, page, plots, results, style, thumbnails
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.build import build
 from osarbench.reports.markup import Safe, tag
+from osarbench.scores import metrics, table
+from osarbench.scores.metrics.outcome import FloatArray
 
 HOSTILE = "<script>alert('&\")</script>$x^2$"
 SECTIONS = ["summary", "ranking", "uncertainty", "threshold", "calibration", "confusion", "classes", "disagreements",
@@ -108,8 +109,8 @@ def text(two: list[Path], tmp_path_factory: pytest.TempPathFactory) -> str:
     return rendered(two, tmp_path_factory.mktemp("page"))
 
 
-def nowhere(tmp_path: Path) -> places.Places:
-    return places.Places(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
+def nowhere(tmp_path: Path) -> places.Locations:
+    return places.Locations(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
 
 
 def rendered(paths: Sequence[Path], tmp_path: Path) -> str:
@@ -385,7 +386,7 @@ def test_pictures_come_into_the_page_and_no_name_leads_out_of_the_data_folder(tm
         scores.loc[scores["role"] == "known", "video"] = [f"../../../secret.avi#{n}" for n in range(60)]
         scores.loc[scores["source"] == "near/all", "video"] = [f"{tmp_path}/secret.avi", *map(str, range(19))]
         table.write(scores, tmp_path / f"{seed}.csv")
-    where = places.Places(data=data, datasets={}, cache=tmp_path / "cache", weights=None)
+    where = places.Locations(data=data, datasets={}, cache=tmp_path / "cache", weights=None)
     built = build([tmp_path / "0.csv", tmp_path / "1.csv"], where)
     assert built.pictures
     assert {source for source, _ in built.pictures} == {"far/all"}

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from osarbench.backbone import ClipSpec
-from osarbench.pipe.sampling import dense_clips, train_indices, uniform_clips, view_indices
+from osarbench.data.sampling import dense_clips, train_indices, uniform_clips, view_indices
+from osarbench.interfaces.clip import ClipSpec
 
 
 def ours(case: dict[str, Any]) -> list[int]:

@@ -8,7 +8,7 @@ import torch
 from parity import check_scores, check_training_step
 
 from osarbench.errors import OsarbenchError
-from osarbench.pipe import memory
+from osarbench.model import memory
 from osarbench_plugins.backbones.slowfast import SlowFast
 
 pytest.importorskip("pytorchvideo")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from osarbench import plugins
-from osarbench.backbone import Backbone
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.backbone import Backbone
+from osarbench.plugins import loading as plugins
 from osarbench_plugins.backbones._recursion import SqueezeAndRecursion, cycles_return, frames_match, gate_opens
 from osarbench_plugins.backbones._srtg_network import Block, Kind, Plan, kind_of
 from osarbench_plugins.backbones.srtg import R3D34, SRTGR3D18, SRTGR3D34, SRTGR3D50, R3D18Pooled, SRTGR2Plus1D34

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from osarbench import metrics
 from osarbench.errors import OsarbenchError
 from osarbench.published import importing, npz
-from osarbench.statistics import delong, permutation, resample, variance, weighted
-from osarbench.statistics.align import Scores, align
-from osarbench.statistics.holm import holm
-from osarbench.statistics.intervals import freedom, interval, intervals, over_seeds, summary
-from osarbench.statistics.paired import Comparison, compare, tied_ranks
-from osarbench.statistics.power import detectable
-from osarbench.statistics.student import quantile, two_sided
+from osarbench.scores import metrics
+from osarbench.scores.statistics import delong, permutation, resample, variance, weighted
+from osarbench.scores.statistics.align import Scores, align
+from osarbench.scores.statistics.holm import holm
+from osarbench.scores.statistics.intervals import freedom, interval, intervals, over_seeds, summary
+from osarbench.scores.statistics.paired import Comparison, compare, tied_ranks
+from osarbench.scores.statistics.power import detectable
+from osarbench.scores.statistics.student import quantile, two_sided
 
 PSL_EIGHT = [15, 26, 29, 30, 31, 34, 35, 43]
 PSL = {

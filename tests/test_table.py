@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from osarbench import table as tables
 from osarbench.errors import OsarbenchError
+from osarbench.scores import table as tables
 
 
 def make(**changes: object) -> pd.DataFrame:

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from parity import check_scores, check_training_step
 
-from osarbench.backbone import Features
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Progress
-from osarbench.pipe import network
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import LinearHead, Progress
+from osarbench.model import network
 from osarbench_plugins.backbones._tpn_neck import AuxiliaryHead, TPNNeck
 from osarbench_plugins.backbones.tpn import TPN
 

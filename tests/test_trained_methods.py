@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from osarbench import plugins
-from osarbench.backbone import Features
-from osarbench.method import Head, Method, Outputs, Progress
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import Head, Method, Outputs, Progress
+from osarbench.plugins import loading as plugins
 
 NAMES = (
     "mc_dropout", "bnn", "bnn_legacy", "edl", "edl_euc", "dear", "dear_legacy", "dear_corrected", "ced", "ced_head",

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from osarbench.backbone import ClipSpec
-from osarbench.pipe.clips import stack
-from osarbench.pipe.transforms import (
+from osarbench.data.clips import stack
+from osarbench.data.transforms import (
     fixed_offsets,
     multi_scale_sizes,
     normalise,
@@ -20,6 +19,7 @@ from osarbench.pipe.transforms import (
     view_boxes,
     view_crops,
 )
+from osarbench.interfaces.clip import ClipSpec
 
 
 def noise(frames: int = 4, height: int = 48, width: int = 64) -> np.ndarray:

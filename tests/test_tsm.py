@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from osarbench.errors import OsarbenchError
-from osarbench.method import LinearHead, Progress
+from osarbench.interfaces.method import LinearHead, Progress
 from osarbench_plugins.backbones.tsm import TSM, shift_in_time
 from osarbench_plugins.methods._evidential_head import EvidentialHead
 

@@ -7,9 +7,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from osarbench.backbone import Backbone, ClipSpec
 from osarbench.errors import OsarbenchError
-from osarbench.pipe.network import check_clip
+from osarbench.interfaces.backbone import Backbone
+from osarbench.interfaces.clip import ClipSpec
+from osarbench.model.network import check_clip
 from osarbench_plugins.backbones._pytorchvideo import hub_network
 from osarbench_plugins.backbones._pytorchvideo_hub import HubNetwork
 from osarbench_plugins.backbones._torchvision_video import TorchvisionVideo

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from osarbench import Backbone, ClipSpec, Dataset, Features, Method, Outputs, Video, hookimpl
-from osarbench.backbone import SavedHead
+from osarbench.interfaces.backbone import SavedHead
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 220, 40), "blue": (40, 40, 220), "grey": (128, 128, 128)}
 

@@ -18,9 +18,9 @@ import torch.nn.functional as F
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
-from osarbench import plugins
-from osarbench.method import LinearHead, Progress
-from osarbench.pipe.network import Network, channels_last
+from osarbench.interfaces.method import LinearHead, Progress
+from osarbench.model.network import Network, channels_last
+from osarbench.plugins import loading as plugins
 
 CLASSES = 101
 

@@ -15,9 +15,9 @@ import pandas as pd
 from sklearn.metrics import f1_score
 from tabulate import tabulate
 
-from osarbench import metrics
-from osarbench.metrics import openness, ranking
-from osarbench.metrics.expectation import expected_open_macro_f1
+from osarbench.scores import metrics
+from osarbench.scores.metrics import openness, ranking
+from osarbench.scores.metrics.expectation import expected_open_macro_f1
 
 KNOWN_CLASSES, UNKNOWN_CLASSES, DRAWS = 101, 305, 10
 

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 from tabulate import tabulate
 
-from osarbench.statistics import resample, weighted
-from osarbench.statistics.align import Scores
+from osarbench.scores.statistics import resample, weighted
+from osarbench.scores.statistics.align import Scores
 
 METRICS = ("auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "closed_accuracy")
 DRAWS, SLOW_DRAWS = 2000, 50

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from osarbench.dataset import VIDEO_SUFFIXES, Dataset, Video, is_there
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.dataset import VIDEO_SUFFIXES, Dataset, Video, is_there
 
 SHOWN = 5  #: entries of a list that `render` shows
 _ROLE = re.compile(r"(?P<role>train|test|val)[a-z_]*(?P<number>\d*)")
@@ -274,7 +274,7 @@ def _faults(results: Iterator[Unreadable | None]) -> tuple[Unreadable, ...]:
 
 
 def _read(piece: _Piece) -> Unreadable | None:
-    from osarbench import video
+    from osarbench.data import video
 
     path, start, end = piece
     try:

@@ -7,10 +7,11 @@ from typing import NamedTuple
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from osarbench import benchmark_files, strict_toml
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.protocol import Protocol
-from osarbench.strict_toml import STRICT
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import strict_toml
+from osarbench.protocols.protocol import Protocol
+from osarbench.protocols.strict_toml import STRICT
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -9,16 +9,16 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from osarbench import manifest
+from osarbench.artifacts import storage
 from osarbench.audits import frame_hash, names
 from osarbench.audits.frame_hash import Hashes
 from osarbench.audits.hash_cache import Piece, hash_all
+from osarbench.data import index
+from osarbench.data.locations import Locations
 from osarbench.errors import OsarbenchError
-from osarbench.pipe import index
-from osarbench.places import Places
-from osarbench.plugins import Plugins
-from osarbench.protocol import Protocol
-from osarbench.table import ROLES
+from osarbench.plugins.loading import Plugins
+from osarbench.protocols.protocol import Protocol
+from osarbench.scores.table import ROLES
 
 #: Similarity of names from which a pre-training label is shown.
 ALIKE = 0.5
@@ -101,7 +101,7 @@ class Report:
 def audit(
     protocol: Protocol,
     plugins: Plugins,
-    places: Places,
+    places: Locations,
     *,
     frames: bool = True,
     pretrained_labels: Path | None = None,
@@ -113,7 +113,7 @@ def audit(
         pretrained_labels: a file of the class names of a pre-training data set, one a line.
 
     Raises:
-        OsarbenchError: as `osarbench.pipe.index.build`, or the file of labels is missing or empty.
+        OsarbenchError: as `osarbench.data.index.build`, or the file of labels is missing or empty.
     """
     labels = None if pretrained_labels is None else read_labels(pretrained_labels)
     partial = protocol._replace(sections=replace(protocol.sections, complete=False))
@@ -203,7 +203,7 @@ def _same(rows: Sequence[Row]) -> Iterator[Same]:
     by_content: dict[str, list[Path]] = defaultdict(list)
     for paths in by_size.values():
         for path in paths if len(paths) > 1 else ():
-            by_content[manifest.sha256(path)].append(path)
+            by_content[storage.sha256(path)].append(path)
     for paths in by_content.values():
         its = [by_path[path] for path in paths]
         roles, classes = tuple(row.role for row in its), tuple(row.label for row in its)

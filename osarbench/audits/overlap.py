@@ -2,7 +2,7 @@
 
 A network that was trained on an action calls it by its name wherever it meets it: an unknown class whose videos nearly
 all fall into one known class repeats that class, or looks much like it. Classes found so are candidates for
-manual review. The measure is `purity` of `osarbench.metrics.per_class`, pooled over tables.
+manual review. The measure is `purity` of `osarbench.scores.metrics.per_class`, pooled over tables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from osarbench import table
 from osarbench.audits import names
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.protocol import Protocol
+from osarbench.protocols.protocol import Protocol
+from osarbench.scores import table
 
 #: From here on, a class is shown: half of its videos fall into one known class, or half of the words agree.
 NOTABLE = 0.5

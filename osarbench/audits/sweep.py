@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from osarbench.metrics import closed, ranking
+from osarbench.scores.metrics import closed, ranking
 
 NONE = "none"  #: the list that takes nothing out
 #: Key -> shown, and whether higher is better. The closed accuracy is the same for every list: it has no unknown videos.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from osarbench.audits.exclusions import ExclusionList
-    from osarbench.protocol import Protocol
+    from osarbench.protocols.protocol import Protocol
 
 
 @click.command()
@@ -29,10 +29,11 @@ def overlap(scores: Sequence[Path], protocol: str | None, lists: str | None, jso
     SCORES are scores tables of one or several methods on the same videos. What is found are candidates for
     manual review. The lists of the tables' unknown data sets are taken unless --lists says otherwise.
     """
-    from osarbench import manifest, table
-    from osarbench import protocol as protocols
+    from osarbench.artifacts import storage
     from osarbench.audits import overlap as audit
     from osarbench.audits import overlap_text, sweep
+    from osarbench.protocols import protocol as protocols
+    from osarbench.scores import table
 
     tables = {name: table.read(file) for name, file in _short_names(scores).items()}
     read = protocols.read(protocol) if protocol else None
@@ -43,7 +44,7 @@ def overlap(scores: Sequence[Path], protocol: str | None, lists: str | None, jso
     results = sweep.sweep(tables, {name: its.classes for name, its in known_lists.items()})
     click.echo(overlap_text.render(found, results, known_lists, read.name if read else None))
     if json_file is not None:
-        manifest.write_text(json_file, overlap_text.to_json(found, results, known_lists))
+        storage.write_text(json_file, overlap_text.to_json(found, results, known_lists))
 
 
 @click.command()
@@ -63,9 +64,10 @@ def audit(
     Exits with 1 if training and the known test share a source group, or training and any test share a file. Near
     copies are candidates for manual review.
     """
-    from osarbench import manifest, places, plugins
-    from osarbench import protocol as protocols
     from osarbench.audits import leakage, leakage_text
+    from osarbench.data import locations as places
+    from osarbench.plugins import loading as plugins
+    from osarbench.protocols import protocol as protocols
 
     report = leakage.audit(
         protocols.read(protocol),
@@ -76,7 +78,9 @@ def audit(
     )
     click.echo(leakage_text.render(report))
     if json_file is not None:
-        manifest.write_text(json_file, leakage_text.to_json(report))
+        from osarbench.artifacts import storage
+
+        storage.write_text(json_file, leakage_text.to_json(report))
     sys.exit(1 if report.leaks else 0)
 
 
@@ -84,8 +88,8 @@ def _lists(
     tables: "Mapping[str, pd.DataFrame]", stated: str | None, protocol: "Protocol | None"
 ) -> "dict[str, ExclusionList]":
     """Return the lists that were asked for, or those of the tables' unknown data sets, and the protocol's own."""
-    from osarbench import benchmark_files
     from osarbench.audits import exclusions
+    from osarbench.protocols import files as benchmark_files
 
     rows = next(iter(tables.values()))
     sources = rows.loc[rows["role"] == "unknown", "source"].unique()

@@ -12,7 +12,7 @@ import click
 from osarbench.commands.options import FOLDER
 
 if TYPE_CHECKING:
-    from osarbench.testing import Verdict
+    from osarbench.checks import Verdict
 
 KINDS = ("method", "backbone", "dataset")
 COLOURS = {"ok": "green", "failed": "red", "skipped": "yellow"}
@@ -29,8 +29,8 @@ def check(plugins: Sequence[str], kind: str | None, data: Path | None, verbose: 
     A method is tried on made-up features of known and unknown videos, a backbone on small clips, a data set on its own
     lists and files. Exits with 1 if a promise is broken.
     """
-    from osarbench import places
-    from osarbench.testing import subjects
+    from osarbench.checks import targets as subjects
+    from osarbench.data import locations as places
 
     asked = subjects.find(plugins, kind)
     found = places.find(data=data)
@@ -80,7 +80,7 @@ def new(kind: str, name: str, folder: Path, package: bool) -> None:
 
     In a clone of osarbench it becomes a built-in plugin; elsewhere a file for `osarbench run --plugin`.
     """
-    from osarbench.testing import authoring
+    from osarbench.checks import authoring
 
     written = authoring.write(kind, name, folder, package=package)
     for file in written.files:

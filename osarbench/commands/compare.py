@@ -49,9 +49,10 @@ def compare(
     FILES are scores tables (scores.csv), one for each method; give several seeds of a method with --entry. One table
     alone is shown with its intervals.
     """
-    from osarbench import manifest, table
+    from osarbench.artifacts import storage
     from osarbench.commands import compare_text
-    from osarbench.statistics import paired, variance
+    from osarbench.scores import table
+    from osarbench.scores.statistics import paired, variance
 
     named = gather(files, entries)
     tables = {name: [[table.read(file) for file in views] for views in seeds] for name, seeds in named.items()}
@@ -69,7 +70,7 @@ def compare(
     for first, second in _copies(named):
         click.echo(f"{first} and {second} are the same file, byte for byte. Was one meant to be another?")
     if json_file is not None:
-        manifest.write_text(json_file, compare_text.to_json(comparison, parts))
+        storage.write_text(json_file, compare_text.to_json(comparison, parts))
 
 
 def gather(files: Sequence[Path], entries: Sequence[str]) -> Files:
@@ -101,7 +102,7 @@ def find_groups(named: Files, tables: Mapping[str, Any], stated: Path | None) ->
     Raises:
         OsarbenchError: there is no such file, or it lacks the columns.
     """
-    from osarbench import table
+    from osarbench.scores import table
 
     known = [table.groups(rows) for seeds in tables.values() for views in seeds for rows in views]
     if stated is None and known and all(found is not None for found in known):

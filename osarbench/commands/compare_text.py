@@ -6,10 +6,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from osarbench.statistics.intervals import Interval
-from osarbench.statistics.paired import Comparison, Pair, tied_ranks
-from osarbench.statistics.variance import Parts
-from osarbench.statistics.weighted import find
+from osarbench.scores.statistics.intervals import Interval
+from osarbench.scores.statistics.paired import Comparison, Pair, tied_ranks
+from osarbench.scores.statistics.variance import Parts
+from osarbench.scores.statistics.weighted import find
 
 Variances = Mapping[str, Mapping[str, Parts]]
 

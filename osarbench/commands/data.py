@@ -27,8 +27,10 @@ def check(
     json_file: Path | None,
 ) -> None:  # fmt: skip
     """Compare the data set NAME in the folder ROOT with its lists; exits with 1 if a run would be wrong."""
-    from osarbench import manifest, places, plugins
+    from osarbench.artifacts import storage
     from osarbench.audits import datacheck
+    from osarbench.data import locations as places
+    from osarbench.plugins import loading as plugins
 
     kind = plugins.load(kinds=("datasets",)).dataset(name)
     dataset = kind(root if root is not None else places.find(data=data).dataset(name, None, embedded=kind.embedded))
@@ -36,5 +38,5 @@ def check(
     report = datacheck.check(dataset, splits=splits or None, read=not no_read, complete=complete)
     click.echo(datacheck.render(report))
     if json_file is not None:
-        manifest.write_text(json_file, datacheck.to_json(report))
+        storage.write_text(json_file, datacheck.to_json(report))
     sys.exit(0 if report.ok else 1)

@@ -8,7 +8,7 @@ import click
 from osarbench.errors import OsarbenchError, unknown_name
 
 if TYPE_CHECKING:
-    from osarbench.catalogue import Listing
+    from osarbench.plugins.catalogue import Listing
 
 
 @click.command("list")
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.option("-v", "--verbose", is_flag=True, help="Sizes and costs of backbones; what protocols do (takes longer).")
 def list_(kind: str | None, verbose: bool) -> None:
     """Show data sets, backbones, methods and protocols, and where each comes from."""
-    from osarbench.catalogue import catalogue
+    from osarbench.plugins.catalogue import catalogue
 
     listings = catalogue()
     kinds = ("datasets", "backbones", "methods", "protocols")
@@ -38,7 +38,7 @@ def list_(kind: str | None, verbose: bool) -> None:
 def _print_backbones(listings: "Sequence[Listing]") -> None:
     from tabulate import tabulate
 
-    from osarbench import plugins
+    from osarbench.plugins import loading as plugins
     from osarbench.reports.facts import backbone_facts
 
     loaded = plugins.load(kinds=("backbones",))
@@ -61,7 +61,7 @@ def _print_backbones(listings: "Sequence[Listing]") -> None:
 
 
 def _explain(name: str, indent: int) -> None:
-    from osarbench import protocol
+    from osarbench.protocols import protocol
     from osarbench.reports.facts import protocol_facts
 
     for line in protocol_facts(protocol.read(name)):

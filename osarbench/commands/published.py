@@ -81,7 +81,7 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
     FOLDER holds the files as they were published (results/, results_ft_hmdb/ ...). Then the same files are ranked
     without a threshold, without listed overlapping classes, and where 95 % of the known videos are accepted.
     """
-    from osarbench import manifest
+    from osarbench.artifacts import storage
     from osarbench.published import reproduce as recompute
     from osarbench.published import standings, tables, text
 
@@ -93,7 +93,7 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
     compared = standings.standings(published, result.files, {"hmdb51": _hmdb_lists()})
     click.echo(text.reproduction_text(published, result, compared))
     if json_file is not None:
-        manifest.write_text(json_file, text.reproduction_json(published, result, compared))
+        storage.write_text(json_file, text.reproduction_json(published, result, compared))
 
 
 def _publish(
@@ -102,8 +102,8 @@ def _publish(
 ) -> Path:  # fmt: skip
     """Add rows to a leaderboard as re-scored, without the unknown classes that the protocol excludes."""
     from osarbench import __version__
-    from osarbench import protocol as protocols
-    from osarbench.reports import entries
+    from osarbench.leaderboard import entries
+    from osarbench.protocols import protocol as protocols
 
     read = protocols.read(str(protocol))
     entries.check_sources(rows, read, "The file")
@@ -163,14 +163,17 @@ def _rows(
 
 def _classes(name: str | None) -> tuple[Sequence[str] | None, str]:
     """Return the class names of a file, or of a data set by name, and where they are from."""
-    from osarbench import manifest, places, plugins
+    from osarbench.data import locations as places
+    from osarbench.plugins import loading as plugins
     from osarbench.published import importing
 
     if name is None:
         return None, ""
     file = Path(name)
     if file.is_file():
-        return importing.read_classes(file), f"{file.name} (sha256 {manifest.sha256(file)})"
+        from osarbench.artifacts import storage
+
+        return importing.read_classes(file), f"{file.name} (sha256 {storage.sha256(file)})"
     if file.suffix or len(file.parts) > 1:
         raise OsarbenchError(f"There is no list of classes {name}.")
     dataset = plugins.load(kinds=("datasets",)).dataset(name)

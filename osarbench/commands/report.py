@@ -25,12 +25,13 @@ def report(
     RUN is a method's folder of a run, a folder above it, or a scores table (.csv, .csv.gz). Several are compared, the
     first with each of the others. The page is one file that needs no network.
     """
-    from osarbench import manifest, places
+    from osarbench.artifacts import storage
+    from osarbench.data import locations as places
     from osarbench.reports import figures, page
     from osarbench.reports.build import build
 
     built = build(runs, places.find(data=data, cache=cache))
-    manifest.write_text(output, page.render(built))
+    storage.write_text(output, page.render(built))
     for difference in built.differences:
         click.echo(f"osarbench: {difference}", err=True)
     for path in figures.write(built.figures, figures_to, form=form) if figures_to else ():

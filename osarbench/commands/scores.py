@@ -12,7 +12,7 @@ from osarbench.errors import OsarbenchError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from osarbench.protocol import Protocol
+    from osarbench.protocols.protocol import Protocol
 
 
 @click.command()
@@ -51,15 +51,15 @@ def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> dict[str, Any]:
     """Return the metrics of a table under a named protocol, or as its run or entry states, or by default."""
-    from osarbench import metrics, table
     from osarbench.reports.results import settings_of
+    from osarbench.scores import metrics, table
 
     rows = table.read(file)
     try:
         if protocol is None:
             settings = settings_of(file)
         else:
-            from osarbench import protocol as protocols
+            from osarbench.protocols import protocol as protocols
 
             read = protocols.read(protocol)
             rows, settings = _of_protocol(file, rows, read), metrics.settings_of(read)

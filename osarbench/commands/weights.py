@@ -10,7 +10,7 @@ from osarbench.commands.options import FILE
 from osarbench.errors import OsarbenchError
 
 if TYPE_CHECKING:
-    from osarbench.backbone import Backbone, WeightsReport
+    from osarbench.interfaces.backbone import Backbone, WeightsReport
 
 SHOWN = 5  # keys of a kind
 
@@ -25,7 +25,7 @@ def weights() -> None:
 @click.option("--backbone", "names", multiple=True, help="Only this backbone, with all keys that are amiss.")
 def inspect(file: Path, names: Sequence[str]) -> None:
     """Say what FILE is and which backbones take it. No code in it is run."""
-    from osarbench import plugins
+    from osarbench.plugins import loading as plugins
 
     available = plugins.load(kinds=("backbones",))
     reports, unbuilt = {}, {}
@@ -56,8 +56,8 @@ def convert(file: Path, new: Path, unpickle: bool) -> None:
     """
     from safetensors.torch import save_file
 
-    from osarbench import manifest
-    from osarbench.pipe import weights as files
+    from osarbench.artifacts import storage
+    from osarbench.interfaces import weights as files
 
     if new.suffix != ".safetensors":
         raise OsarbenchError(f"{new} does not end in .safetensors, the only format that this writes.")
@@ -68,7 +68,7 @@ def convert(file: Path, new: Path, unpickle: bool) -> None:
     tensors = {name: value.detach().clone().contiguous() for name, value in _tensors(checkpoint).items()}
     if not tensors:
         raise OsarbenchError(f"{file} holds no named tensors.")
-    with manifest.replacing(new) as temporary:
+    with storage.atomic_write(new) as temporary:
         save_file(tensors, temporary)
     click.echo(f"{new}: {len(tensors)} tensors")
 

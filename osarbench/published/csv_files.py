@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from osarbench import table
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.published.scores import AnyArray, Part, Scores, part
+from osarbench.scores import table
 
 #: Our column -> names that other people give it, in lower case.
 NAMES: Mapping[str, tuple[str, ...]] = {

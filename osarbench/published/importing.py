@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from osarbench import __version__, manifest, table
+from osarbench import __version__
+from osarbench.artifacts import storage
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.published import csv_files, mmaction, npz
 from osarbench.published.findings import Finding
 from osarbench.published.kinds import kind_of
 from osarbench.published.scores import AnyArray, Part, Scores
 from osarbench.published.test_sets import Official
+from osarbench.scores import table
 
 
 class Loaded(NamedTuple):
@@ -92,11 +94,11 @@ def write(rows: pd.DataFrame, path: Path, origin: dict[str, Any]) -> Path:
         OsarbenchError: the table is not sound, or cannot be written.
     """
     table.validate(rows)
-    with manifest.replacing(path) as temporary:
+    with storage.atomic_write(path) as temporary:
         table.write(rows, temporary)
     beside = path.with_name(f"{path.name.removesuffix('.gz').removesuffix('.csv')}.origin.json")
-    with manifest.replacing(beside) as temporary:
-        stated = {"table": path.name, "table_sha256": manifest.sha256(path), **origin}
+    with storage.atomic_write(beside) as temporary:
+        stated = {"table": path.name, "table_sha256": storage.sha256(path), **origin}
         temporary.write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return beside
 
@@ -107,7 +109,7 @@ def origin_of(
     """Return where a scores table came from, JSON-ready: files and their hashes, format, choices, findings."""
     counts = rows[["role", "source"]].value_counts(sort=False).reset_index(name="rows")
     return {
-        "files": [{"name": file.name, "sha256": manifest.sha256(file)} for file in loaded.files],
+        "files": [{"name": file.name, "sha256": storage.sha256(file)} for file in loaded.files],
         "format": loaded.kind,
         "variant": loaded.scores.variant,
         "choices": [*loaded.scores.choices, *assumed],

@@ -9,10 +9,10 @@ from typing import get_args
 
 import numpy as np
 
-from osarbench.metrics import ranking
 from osarbench.published.findings import Finding, Severity
 from osarbench.published.row_checks import official_of, row_findings
 from osarbench.published.scores import Part, Scores
+from osarbench.scores.metrics import ranking
 
 #: Vacuity is K / (sum of alpha); exp evidence is clamped at e^10 (DEAR ``edl_loss.py``, lines 7-14).
 CLAMP = np.exp(10)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from osarbench.errors import OsarbenchError
-from osarbench.metrics import closed, openness, ranking, thresholds
 from osarbench.published import npz
 from osarbench.published.scores import FloatArray, Part, Scores
 from osarbench.published.tables import Convention, PublishedTable, Row
+from osarbench.scores.metrics import closed, openness, ranking, thresholds
 
 Numbers = dict[str, float]
 #: Unknown data set -> its classes, by which open macro-F1 is defined.

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from osarbench.metrics import ranking
 from osarbench.published.findings import Finding
 from osarbench.published.padding import Padding, find
 from osarbench.published.scores import AnyArray, Part, Scores
 from osarbench.published.test_sets import SETS, Official, dominant, guess, numbers
+from osarbench.scores.metrics import ranking
 
 #: A value that so large a share of rows has is saturation: equal rows there are no repetitions.
 COMMON = 0.002

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from osarbench.errors import OsarbenchError
-from osarbench.metrics.closed import label_ranks
+from osarbench.scores.metrics.closed import label_ranks
 
 FloatArray = npt.NDArray[np.float64]
 AnyArray = npt.NDArray[Any]

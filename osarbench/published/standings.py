@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from osarbench.metrics import ranking, thresholds
-from osarbench.metrics.expectation import expected_open_macro_f1
 from osarbench.published.reproduce import UNKNOWN_CLASSES, open_counts
 from osarbench.published.scores import Scores
 from osarbench.published.tables import PublishedTable, Row
+from osarbench.scores.metrics import ranking, thresholds
+from osarbench.scores.metrics.expectation import expected_open_macro_f1
 
 REJECTED = "unknown rejected, 95 % of known accepted"
 MATCHED_F1 = "open macro-F1, 95 % of known accepted"

@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass
 
-from osarbench import benchmark_files, strict_toml
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.strict_toml import STRICT
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import strict_toml
+from osarbench.protocols.strict_toml import STRICT
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -1,1 +1,1 @@
-"""What is shown to people: terminal tables, figures, pages, leaderboards."""
+"""What is shown to people: terminal tables, figures, pages."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from osarbench.metrics.outcome import FloatArray
+from osarbench.scores.metrics.outcome import FloatArray
 
 BINS = 40
 #: Share of the test videos at either end that may lie beyond a histogram's range, counted in its outermost bins.

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from osarbench import plugins
-from osarbench import protocol as protocols
-from osarbench.dataset import Dataset
+from osarbench.data.locations import Locations
 from osarbench.errors import OsarbenchError
-from osarbench.places import Places
+from osarbench.interfaces.dataset import Dataset
+from osarbench.plugins import loading as plugins
+from osarbench.protocols import protocol as protocols
 from osarbench.reports import figures, page, results, thumbnails
 from osarbench.reports.disagreements import Comparison, compare
 from osarbench.reports.results import Result
 from osarbench.reports.thumbnails import Key
 
 
-def build(paths: Sequence[Path], places: Places) -> page.Report:
+def build(paths: Sequence[Path], places: Locations) -> page.Report:
     """Return the report on all results that the paths name; the first is compared with each of the others.
 
     Raises:
@@ -40,7 +40,7 @@ def _videos(comparisons: Iterator[Comparison]) -> Iterator[Key]:
                 yield case.source, case.video
 
 
-def _datasets(found: Sequence[Result], places: Places) -> dict[str, Dataset]:
+def _datasets(found: Sequence[Result], places: Locations) -> dict[str, Dataset]:
     """Return the data sets of the results' protocol, none if they have none or nobody knows it."""
     names = {result.protocol for result in found} - {None}
     if len(found) < 2 or len(names) != 1:

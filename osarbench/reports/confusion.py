@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from osarbench.metrics.evaluation import UNKNOWN
-from osarbench.metrics.outcome import IntArray
+from osarbench.scores.metrics.evaluation import UNKNOWN
+from osarbench.scores.metrics.outcome import IntArray
 
 #: What a smaller matrix calls the decisions that its columns leave out.
 OTHER = "(other)"

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from osarbench.metrics.ranking import win_shares
 from osarbench.reports.results import Result
+from osarbench.scores.metrics.ranking import win_shares
 
 Role = Literal["known", "unknown"]
 ROLES: tuple[Role, ...] = ("known", "unknown")

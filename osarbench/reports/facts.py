@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from osarbench.backbone import Backbone
-from osarbench.protocol import Protocol, Unknown
+from osarbench.interfaces.backbone import Backbone
+from osarbench.protocols.protocol import Protocol, Unknown
 
 #: What a threshold is learnt from, in words.
 SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}

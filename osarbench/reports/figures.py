@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from osarbench import manifest
-from osarbench.metrics.ranking import rank
+from osarbench.artifacts import storage
 from osarbench.reports import plots
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.confusion import matrix
 from osarbench.reports.results import Result
 from osarbench.reports.style import Draw, colour, panel, saved, series, styled
+from osarbench.scores.metrics.ranking import rank
 
 
 class Figure(NamedTuple):
@@ -65,13 +65,13 @@ def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
         with styled():
             content = saved(panel(figure.draw, title=figure.title, size=size), form)
         path = folder / f"{figure.name}.{form}"
-        with manifest.replacing(path) as temporary:
+        with storage.atomic_write(path) as temporary:
             temporary.write_bytes(content)
         paths.append(path)
     return paths
 
 
-def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
+def draw(table: pd.DataFrame, file: Path, title: str) -> None:
     """Draw uncertainty histograms of known and unknown videos and ROC curves of each unknown source to a PNG.
 
     All histograms share bins and scale: normalising known and unknown apart, as some published figures do, makes any

@@ -7,10 +7,10 @@ from osarbench.reports.markup import Column, Safe, join, plural, table, tag
 from osarbench.reports.page_numbers import named
 from osarbench.reports.thumbnails import Key
 
-Places = tuple[int, int]  # of the two results among all, for their colours
+Locations = tuple[int, int]  # of the two results among all, for their colours
 
 
-def comparison(found: Comparison, places: Places, pictures: Mapping[Key, str], *, folded: bool = False) -> Safe:
+def comparison(found: Comparison, places: Locations, pictures: Mapping[Key, str], *, folded: bool = False) -> Safe:
     """Return the card of two results: how often each is right, and the videos on which they differ.
 
     Args:
@@ -42,7 +42,7 @@ def _counts(found: Comparison) -> Safe:
     return table(columns, rows, label=f"How many videos {one} and {other} get right")
 
 
-def _list(chosen: Chosen, places: Places, names: Sequence[str], pictures: Mapping[Key, str]) -> list[Safe]:
+def _list(chosen: Chosen, places: Locations, names: Sequence[str], pictures: Mapping[Key, str]) -> list[Safe]:
     if not chosen.cases:
         return []
     few = "" if chosen.videos is None else f" ({len(chosen.cases)} of {plural(chosen.videos, 'video')})"
@@ -50,7 +50,7 @@ def _list(chosen: Chosen, places: Places, names: Sequence[str], pictures: Mappin
     return [tag("h4", f"{chosen.title}{few}"), tag("div", *cards, class_="clips")]
 
 
-def _case(case: Case, places: Places, names: Sequence[str], pictures: Mapping[Key, str]) -> Safe:
+def _case(case: Case, places: Locations, names: Sequence[str], pictures: Mapping[Key, str]) -> Safe:
     picture = pictures.get((case.source, case.video))
     parts = []
     if picture is not None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osarbench.metrics.conventions import CONVENTIONS
 from osarbench.reports.markup import Column, Safe, details, join, percent, plural, signed_percent, table, tag
 from osarbench.reports.results import Result
 from osarbench.reports.style import series
+from osarbench.scores.metrics.conventions import CONVENTIONS
 
 #: Shown title -> key of a block of metrics; an arrow says which way is better.
 RANKED = {

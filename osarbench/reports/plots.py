@@ -1,4 +1,4 @@
-"""What is drawn: each function draws one panel of results on an axes, with numbers from `osarbench.metrics`.
+"""What is drawn: each function draws one panel of results on an axes, with numbers from `osarbench.scores.metrics`.
 
 Results keep their colour and their dashes through all panels: the place of a result in the list decides them.
 """
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from osarbench.metrics.calibration import Bins, reliability
-from osarbench.metrics.outcome import FloatArray
-from osarbench.metrics.ranking import Ranking, auroc, rank
 from osarbench.reports.bins import BINS, bin_edges
 from osarbench.reports.results import Result
 from osarbench.reports.style import colour, line, series
+from osarbench.scores.metrics.calibration import Bins, reliability
+from osarbench.scores.metrics.outcome import FloatArray
+from osarbench.scores.metrics.ranking import Ranking, auroc, rank
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

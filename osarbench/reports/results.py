@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from osarbench import manifest, metrics, table
+from osarbench.artifacts import manifest
 from osarbench.errors import OsarbenchError
-from osarbench.metrics.outcome import Outcome, outcome
+from osarbench.scores import metrics, table
+from osarbench.scores.metrics.outcome import Outcome, outcome
 
 TABLES = ("scores.csv", "scores.csv.gz")  # what a run calls its scores table
 _SETTINGS = ("quantile", "threshold_from", "threshold_rule", "draws", "seed", "contested", "unknown_parts")
@@ -21,7 +22,7 @@ class Result(NamedTuple):
     name: str  #: of the method; with as many folder names before it as tell it from the others
     file: Path
     rows: pd.DataFrame
-    metrics: Mapping[str, Any]  #: what `osarbench.metrics.evaluate` returned
+    metrics: Mapping[str, Any]  #: what `osarbench.scores.metrics.evaluate` returned
     facts: Mapping[str, Any]  #: protocol, backbone, seed, deviations ..., where they are stated
 
     @property
@@ -147,7 +148,7 @@ def _result(name: str, file: Path) -> Result:
 
 def _facts(file: Path) -> dict[str, Any]:
     made = manifest.read(file)
-    return dict(made["identity"]) if made is not None else table.read_facts(file) or {}
+    return dict(made.get("origin", {})) if made is not None else table.read_facts(file) or {}
 
 
 def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +162,7 @@ def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     stated = facts.get("protocol") or {}
     if not stated:
         return {}
-    from osarbench import protocol as protocols  # it imports torch, which few tables need
+    from osarbench.protocols import protocol as protocols  # it imports torch, which few tables need
 
     try:
         protocol = protocols.read(stated["name"])

@@ -17,7 +17,7 @@ COLUMNS = {
 def rows(results: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
     """Return headers and rows, in percent: a row for all videos of each result, and one for each part of it.
 
-    ``results`` maps a name (a method, a file) to what `osarbench.metrics.evaluate` returned for it.
+    ``results`` maps a name (a method, a file) to what `osarbench.scores.metrics.evaluate` returned for it.
     """
     lines = [
         [name if first else "", part, *(_percent(block.get(key)) for key in COLUMNS.values())]

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import av
 from av.video.stream import VideoStream
 
-from osarbench import video
-from osarbench.dataset import Dataset, Video
+from osarbench.data import video
+from osarbench.data.locations import Locations
 from osarbench.errors import OsarbenchError
-from osarbench.places import Places
-from osarbench.plugins import Plugins
-from osarbench.protocol import Known, Protocol, Unknown
+from osarbench.interfaces.dataset import Dataset, Video
+from osarbench.plugins.loading import Plugins
+from osarbench.protocols.protocol import Known, Protocol, Unknown
 
 Key = tuple[str, str]  #: source ("motion/test_swapped") and id of a video
 _SHORT_SIDE = 112  # pixels
@@ -62,7 +62,7 @@ def locate(wanted: Iterable[Key], datasets: Mapping[str, Dataset], data: Path | 
     return found
 
 
-def datasets(protocol: Protocol, plugins: Plugins, places: Places) -> dict[str, Dataset]:
+def datasets(protocol: Protocol, plugins: Plugins, places: Locations) -> dict[str, Dataset]:
     """Return the data sets of a protocol by name, those whose plugin and place are known."""
     found = {}
     used: list[Known | Unknown] = [protocol.sections.known, *protocol.sections.unknown]

@@ -4,12 +4,12 @@ import pytest
 import torch
 from osarbench_margin import Margin
 
-import osarbench.testing
+import osarbench.checks
 from osarbench import LinearHead, Outputs
 
 
-@pytest.mark.parametrize("promise", osarbench.testing.promises("method"), ids=str)
-def test_it_keeps_what_every_method_promises(promise: osarbench.testing.Promise) -> None:
+@pytest.mark.parametrize("promise", osarbench.checks.promises("method"), ids=str)
+def test_it_keeps_what_every_method_checks(promise: osarbench.checks.Promise) -> None:
     promise(Margin)
 
 

@@ -1,0 +1,1 @@
+"""Files that know what they were made from: identities, manifests, atomic writes, locks."""

@@ -1,0 +1,79 @@
+"""Files that are written whole or not at all, and errors of the file system in words."""
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from osarbench.errors import OsarbenchError
+
+LITTLE_SPACE = 1_000_000  # bytes; with less left, a failed write is laid on the disk
+
+
+@contextmanager
+def atomic_write(file: Path) -> Iterator[Path]:
+    """Yield a temporary path beside a file; on success it is synced to disk and renamed over the file."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=f".tmp{file.suffix}", dir=file.parent)
+    except OSError as error:
+        raise in_words(file, error) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        temporary.replace(file)
+    except OSError as error:
+        raise in_words(file, error) from error
+    except RuntimeError as error:
+        # torch.save says neither that nor why a write failed.
+        if shutil.disk_usage(file.parent).free < max(LITTLE_SPACE, temporary.stat().st_size):
+            raise _no_space(file) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        OsarbenchError: it cannot be written there, or the disk is full.
+    """
+    with atomic_write(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def sha256(file: Path) -> str:
+    """Return the sha256 of a file's bytes, in hexadecimal."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _no_space(file: Path) -> OsarbenchError:
+    return OsarbenchError(
+        f"No space left while writing {file}. Free some space and run the same command again: what is finished is kept "
+        "and reused."
+    )
+
+
+def in_words(file: Path, error: OSError) -> Exception:
+    """Return what the user can mend as an `OsarbenchError`, and any other error of the file system as it is."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _no_space(file)
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return OsarbenchError(f"{file} cannot be written: {error.strerror}.")
+    return error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

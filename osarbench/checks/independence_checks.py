@@ -1,0 +1,202 @@
+"""What a method promises of its manners: every video stands alone, nothing is altered, nothing is remembered.
+
+This is how a method that peeks is caught. It is handed nothing but known training videos and their labels, later test
+videos without labels; whatever it learns from the test videos themselves shows when these come in other company, in
+another order, one at a time, or twice. What a process can do besides (read files, walk the stack) is out of scope.
+"""
+
+import copy
+import random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from osarbench.checks import heads
+from osarbench.checks import synthetic as worlds
+from osarbench.checks.check import BrokenPromiseError
+from osarbench.checks.method_case import MethodCase, same
+from osarbench.interfaces.method import Outputs
+
+DIFFERS = "the score of a video must depend on that video and the training videos alone."
+
+
+def inputs_stay_as_they_are(case: MethodCase) -> None:
+    """Fitting and scoring alter neither features nor logits, labels or head."""
+    world, method = case.world, case.new()
+    for what, features in (("fit", world.train), ("scoring", world.test)):
+        outputs, labels = case.outputs(features), world.train_labels.clone()
+        before = copy.deepcopy(outputs)
+        if what == "fit":
+            method.fit(outputs, labels)
+        else:
+            with torch.no_grad():
+                method.probabilities(outputs)
+                method.uncertainty(outputs)
+                method.diagnostics(outputs)
+        _compare(what, before, outputs)
+        if not torch.equal(labels, world.train_labels):
+            raise BrokenPromiseError(f"{what} alters the labels in place. Clone them first.")
+
+
+def _compare(what: str, before: Outputs, after: Outputs) -> None:
+    for name in ("view_features", "view_logits"):
+        if not torch.equal(getattr(before, name), getattr(after, name)):
+            raise BrokenPromiseError(f"{what} alters {name} in place, which other methods share. Clone them first.")
+    old = before.head.state_dict()
+    for name, value in after.head.state_dict().items():
+        if name not in old or not torch.equal(torch.as_tensor(old[name]), torch.as_tensor(value)):
+            raise BrokenPromiseError(
+                f"{what} alters '{name}' of the head, which other methods share. Deep-copy the head."
+            )
+    if after.head.training:
+        raise BrokenPromiseError(f"{what} leaves the head in training mode. Call eval() when done, or copy the head.")
+    if any(parameter.grad is not None for parameter in after.head.parameters()):
+        raise BrokenPromiseError(
+            f"{what} leaves gradients on the head's parameters. Use torch.autograd.grad, or a copy."
+        )
+
+
+def same_scores_each_time(case: MethodCase) -> None:
+    """Two instances, whatever the global random state, give the same scores; and so does one instance twice."""
+    with heads.seeded(11):
+        first = case.fit(case.world)
+        once = case.scores(first, case.world.test)
+    with heads.seeded(12):
+        second = case.scores(case.fit(case.world), case.world.test)
+        again = case.scores(first, case.world.test)
+    if not same(once, second):
+        raise BrokenPromiseError(
+            "Two instances that were fitted on the same videos differ. Draw random numbers from a generator that is "
+            "made from a seed: torch.Generator().manual_seed(seed)."
+        )
+    if not same(once, again):
+        raise BrokenPromiseError("The same videos get other scores the second time: scoring changes the method.")
+
+
+def global_state_stays_as_it_is(case: MethodCase) -> None:
+    """Fitting and scoring leave the global random generators and torch's settings as they were."""
+    with heads.seeded(21):
+        before = _global_state()
+        method = case.fit(case.world)
+        case.probabilities(method, case.world.test)
+        case.scores(method, case.world.test)
+        after = _global_state()
+    for name, value in after.items():
+        if value != before[name]:
+            raise BrokenPromiseError(
+                f"It changes {name}, on which other plugins and trainings rest. Use a generator of your own."
+            )
+
+
+def _global_state() -> dict[str, object]:
+    return {
+        "torch's random state": torch.get_rng_state().tolist(),
+        "numpy's random state": np.random.get_state()[1].tolist(),  # type: ignore[index]
+        "Python's random state": random.getstate(),
+        "torch's default type": torch.get_default_dtype(),
+        "torch's number of threads": torch.get_num_threads(),
+        "whether torch tracks gradients": torch.is_grad_enabled(),
+        "torch's deterministic mode": torch.are_deterministic_algorithms_enabled(),
+    }
+
+
+def fit_twice_is_fit_once(case: MethodCase) -> None:
+    """Fitting again on the same videos changes no score."""
+    method = case.fitted()
+    method.fit(case.outputs(case.world.train), case.world.train_labels.clone())
+    if not same(case.scores(method, case.world.test), case.reference):
+        raise BrokenPromiseError("A second fit changes scores: fit adds to what it learnt before. Start anew in fit.")
+
+
+def instances_share_nothing(case: MethodCase) -> None:
+    """Fitting another instance on other videos leaves this one as it is."""
+    method, other = case.fitted(), case.new()
+    other.fit(case.outputs(2 * case.world.train.flip(0) + 1), case.world.train_labels.clone())
+    if not same(case.scores(method, case.world.test), case.reference):
+        raise BrokenPromiseError(
+            "Fitting another instance changes scores. Keep what is learnt on self, not on the class."
+        )
+
+
+def any_order(case: MethodCase) -> None:
+    """Videos in another order get the same scores."""
+    order = torch.randperm(len(case.world.test), generator=torch.Generator().manual_seed(2))
+    found = case.scores(case.fitted(), case.world.test[order])
+    if not same(found, case.reference[order]):
+        raise BrokenPromiseError(f"Scores change with the order of the videos; {DIFFERS}")
+
+
+def any_company(case: MethodCase) -> None:
+    """A subset of the videos gets the same scores, some of them listed twice."""
+    chosen = torch.tensor([3, 3, 17, 40, 41, 58, 3])
+    _expect(case, case.world.test[chosen], case.reference[chosen], "among a few others than among all")
+
+
+def one_at_a_time(case: MethodCase) -> None:
+    """Videos scored one by one get the same scores and probabilities as together."""
+    method, some = case.fitted(), [0, 25, 52, 75]
+    together = case.probabilities(method, case.world.test)[some]
+    alone = torch.cat([case.scores(method, case.world.test[[place]]) for place in some])
+    apart = torch.cat([case.probabilities(method, case.world.test[[place]]) for place in some])
+    if not same(alone, case.reference[some], scale=case.reference):
+        raise BrokenPromiseError(f"A video alone gets another score than among all; {DIFFERS}")
+    if not torch.allclose(apart, together, atol=1e-4):
+        raise BrokenPromiseError("A video alone gets other probabilities than among all.")
+
+
+def known_and_unknown_apart(case: MethodCase) -> None:
+    """Known videos scored without the unknown ones, and unknown without known, get the same scores as together."""
+    known = len(case.world.known)
+    _expect(case, case.world.test[:known], case.reference[:known], "without the unknown videos than with them")
+    _expect(case, case.world.test[known:], case.reference[known:], "without the known videos than with them")
+
+
+def nothing_is_remembered_of_scored_videos(case: MethodCase) -> None:
+    """Videos scored earlier change neither later scores nor a later fit: no statistics of test videos are kept."""
+    world, known = case.world, len(case.world.known)
+    method = case.fitted()
+    case.scores(method, 3 * world.far)
+    case.probabilities(method, 3 * world.far)
+    if not same(case.scores(method, world.known), case.reference[:known], scale=case.reference):
+        raise BrokenPromiseError(
+            "Known videos get other scores after unknown ones were scored: test videos are remembered."
+        )
+    method = case.fitted()
+    case.scores(method, world.test)
+    case.probabilities(method, world.test)
+    method.fit(case.outputs(world.train), world.train_labels.clone())
+    if not same(case.scores(method, world.test), case.reference):
+        raise BrokenPromiseError("fit after scoring learns something else than fit alone: test videos are remembered.")
+
+
+def one_view_or_several(case: MethodCase) -> str:
+    """It works with one view of each video as well as with several."""
+    world = worlds.world(views=1)
+    method = case.fit(world)
+    known, near, far = (case.scores(method, features) for features in (world.known, world.near, world.far))
+    case.probabilities(method, world.known)
+    return f"with one view: known {known.median():.3g}, near {near.median():.3g}, far {far.median():.3g}"
+
+
+def _expect(case: MethodCase, features: Tensor, expected: Tensor, difference: str) -> None:
+    found = case.scores(case.fitted(), features)
+    if not same(found, expected, scale=case.reference):
+        worst = int((found - expected).abs().argmax())
+        raise BrokenPromiseError(
+            f"A video has the uncertainty {found[worst]:.4g} instead of {expected[worst]:.4g} {difference}; {DIFFERS}"
+        )
+
+
+PROMISES = (
+    same_scores_each_time,
+    global_state_stays_as_it_is,
+    fit_twice_is_fit_once,
+    instances_share_nothing,
+    any_order,
+    any_company,
+    one_at_a_time,
+    known_and_unknown_apart,
+    nothing_is_remembered_of_scored_videos,
+    one_view_or_several,
+)

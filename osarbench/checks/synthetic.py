@@ -1,0 +1,73 @@
+"""The planted world: features of which the answer is known, because they were made for it.
+
+Hidden causes are Gaussian clusters on random directions; features are a random rectified layer on them, so that they
+are not negative, as after a network's last ReLU, and no class lies on an axis of its own.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from osarbench.interfaces.backbone import Features
+from osarbench.interfaces.method import Head, Outputs
+
+CLASSES, DIM, MAP_DIM, FRAMES, VIEWS = 5, 48, 20, 4, 3
+CAUSES = 16  #: hidden dimensions: five for the known classes, the others for what is new
+SIZE, SPREAD, VIEW_SPREAD = 3.0, 0.35, 0.15
+NEAR, FAR = 1.3, 1.7  #: how far unknown clusters lie in new directions: less than known ones in theirs, as in networks
+
+
+class World(NamedTuple):
+    """Feature vectors [N, V, D] of known and unknown videos."""
+
+    train: Tensor
+    train_labels: Tensor  #: [N]
+    known: Tensor
+    known_labels: Tensor
+    near: Tensor  #: unknown: half way between two known classes, and a little new
+    far: Tensor  #: unknown: nothing of any known class
+
+    @property
+    def test(self) -> Tensor:
+        """Known, near and far videos, in this order."""
+        return torch.cat([self.known, self.near, self.far])
+
+
+@cache
+def world(*, views: int = VIEWS) -> World:
+    """Make the world; the same each time, so handle its tensors as constants (or clone them)."""
+    generator = torch.Generator().manual_seed(3)
+    rotation = torch.linalg.qr(torch.randn(CAUSES, CAUSES, generator=generator)).Q
+    layer = torch.randn(CAUSES, DIM, generator=generator) / CAUSES**0.5
+    centres = SIZE * rotation[:CLASSES]
+    between = 0.5 * (centres + centres.roll(1, dims=0)) + NEAR * rotation[CLASSES : 2 * CLASSES]
+    beyond = FAR * rotation[2 * CLASSES : 3 * CLASSES]
+
+    def draw(clusters: Tensor, each: int) -> Tensor:
+        causes = clusters.repeat_interleave(each, dim=0)  # [N, causes]
+        causes = causes + SPREAD * torch.randn(causes.shape, generator=generator)
+        seen = causes[:, None] + VIEW_SPREAD * torch.randn(len(causes), VIEWS, CAUSES, generator=generator)
+        features: Tensor = (seen @ layer).relu()[:, :views].contiguous()  # [N, V, D]
+        return features
+
+    def labels(each: int) -> Tensor:
+        return torch.arange(CLASSES).repeat_interleave(each)
+
+    return World(draw(centres, 20), labels(20), draw(centres, 10), labels(10), draw(between, 6), draw(beyond, 6))
+
+
+def outputs(head: Head, features: Tensor) -> Outputs:
+    """Return what a run hands to a method for features [N, V, D]: copies, and the head's logits."""
+    with torch.no_grad():
+        logits = head(features.flatten(0, 1)).unflatten(0, features.shape[:2])  # [N, V, K]
+    return Outputs(features.clone(), logits.float(), head)
+
+
+def clips_features(vector: Tensor, *, map_dim: int = MAP_DIM) -> Features:
+    """Return features of clips as backbones make them: vectors [N, D], and maps [N, C, T, 3, 3] that depend on them."""
+    generator = torch.Generator().manual_seed(5)
+    mix = torch.randn(vector.shape[1], map_dim, generator=generator) / vector.shape[1] ** 0.5
+    noise = 0.3 * torch.randn(len(vector), map_dim, FRAMES, 3, 3, generator=generator)
+    return Features(vector.clone(), ((vector @ mix)[:, :, None, None, None] + noise).relu())

@@ -1,0 +1,122 @@
+"""What `osarbench check` is asked to check: plugins by name, files, installed packages, or everything."""
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from osarbench.checks import kit
+from osarbench.checks.check import Verdict, place
+from osarbench.data.locations import Locations
+from osarbench.errors import OsarbenchError, unknown_name
+from osarbench.plugins import loading as plugins
+from osarbench.plugins.catalogue import catalogue
+
+KINDS = {"method": "methods", "backbone": "backbones", "dataset": "datasets"}
+
+
+class Subject(NamedTuple):
+    """One plugin to check."""
+
+    kind: str  #: "method", "backbone" or "dataset"
+    name: str
+    cls: Any
+
+
+def find(asked: Sequence[str], kind: str | None = None) -> list[Subject]:
+    """Return the plugins that names, plugin files and packages stand for; all that are installed if none is given.
+
+    Raises:
+        OsarbenchError: there is none of this name, or a file or package cannot be loaded or offers nothing.
+    """
+    kinds = tuple(KINDS) if kind is None else (kind,)
+    files = [text for text in asked if text.endswith(".py") or Path(text).is_file()]
+    loaded = load([Path(file) for file in files], [KINDS[each] for each in kinds if kind or _may_be(each, asked)])
+    every = [
+        Subject(each, name, cls) for each in kinds for name, cls in getattr(loaded, KINDS[each]).items()
+    ]  # by kind and name
+    if not asked:
+        if loaded.broken:
+            raise _broken(*next(iter(loaded.broken.items())))
+        return every
+    found = [subject for text in asked for subject in _asked(text, every, loaded, kinds, is_file=text in files)]
+    return list({(subject.kind, subject.name): subject for subject in found}.values())
+
+
+def load(files: Sequence[Path], kinds: Sequence[str] = plugins.KINDS) -> plugins.Plugins:
+    """Load the plugins of some kinds, those of files among them.
+
+    Raises:
+        OsarbenchError: as `plugins.load`; and a file raises, named with the line.
+    """
+    try:
+        return plugins.load(kinds, files)
+    except OsarbenchError:
+        raise
+    except Exception as error:
+        where = " ".join(getattr(error, "__notes__", []))
+        raise OsarbenchError(
+            f"A plugin cannot be loaded ({type(error).__name__}: {error}){place(error)}. {where}"
+        ) from error
+
+
+def verdicts(subject: Subject, places: Locations) -> list[Verdict]:
+    """Return the verdict on every promise of a plugin; a data set is looked for where the user's data sets lie."""
+    if subject.kind == "method":
+        return kit.check_method(subject.cls)
+    if subject.kind == "backbone":
+        return kit.check_backbone(subject.cls)
+    root = None
+    if not subject.cls.embedded and (places.data is not None or subject.name in places.datasets):
+        root = places.dataset(subject.name, None, embedded=False)
+    return kit.check_dataset(subject.cls, root if root is not None and root.is_dir() else None)
+
+
+def _asked(
+    text: str, every: Sequence[Subject], loaded: plugins.Plugins, kinds: Sequence[str], *, is_file: bool
+) -> list[Subject]:
+    if is_file:
+        file = Path(text).resolve()
+        found = [subject for subject in every if plugins.source(subject.cls) == file]
+        if not found:
+            raise OsarbenchError(f"{text} offers no {' or '.join(kinds)}: its hooks return none.")
+        return found
+    named = [subject for subject in every if subject.name == text]
+    if named:
+        return named
+    entries = [entry for entry in plugins.installed() if entry.dist and _plain(entry.dist.name) == _plain(text)]
+    for title, error in loaded.broken.items():
+        if any(f"'{entry.name}' of the package" in title for entry in entries):
+            raise _broken(title, error)
+    offered = {cls for entry in entries for cls in _offered(entry, kinds)}
+    if entries:
+        return [subject for subject in every if subject.cls in offered]
+    if Path(f"{text}.py").is_file():
+        raise OsarbenchError(f"There is no plugin or package '{text}', but a file {text}.py. Name it with its ending.")
+    packages = {entry.dist.name for entry in plugins.installed() if entry.dist}
+    raise unknown_name("plugin, plugin file or package", text, [*(subject.name for subject in every), *packages])
+
+
+def _may_be(kind: str, asked: Sequence[str]) -> bool:
+    """Say whether one of the names may stand for a plugin of a kind, from source text alone: loading takes seconds."""
+    listed = catalogue()
+    places = [{item.kind for item in listed if text in (item.name, item.origin)} for text in asked]
+    return not places or any(not found or KINDS[kind] in found for found in places)
+
+
+def _offered(entry: EntryPoint, kinds: Sequence[str]) -> Iterator[Any]:
+    plugin = entry.load()
+    for kind in kinds:
+        hook = getattr(plugin, f"osarbench_{KINDS[kind]}", None)
+        if hook is not None:
+            yield from hook()
+
+
+def _plain(name: str) -> str:
+    """Return the name of a distribution as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _broken(title: str, error: Exception) -> OsarbenchError:
+    return OsarbenchError(f"The installed plugin {title} cannot be loaded ({type(error).__name__}: {error}).")

@@ -1,0 +1,151 @@
+"""Clips for the network: which frames of which video, cropped, as torch data sets."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from osarbench.data import loader_processes
+from osarbench.data.sampling import train_indices, view_indices
+from osarbench.data.transforms import train_clip, view_crops
+from osarbench.interfaces.clip import ClipSpec
+from osarbench.interfaces.frame_store import FrameStore
+
+
+class Loading(NamedTuple):
+    """How clips are loaded on this machine; no part of a result."""
+
+    workers: int  #: loader processes; 0 loads in the training process
+    pin: bool  #: page-locked memory, for a GPU
+
+
+class TrainClips(Dataset[Any]):
+    """One random, augmented clip a video: uint8 [3, T, size, size] and its label.
+
+    An item is asked for as (epoch, place): its randomness comes from seed, epoch and place alone, so it is the same
+    with any number of workers and after a resume.
+    """
+
+    def __init__(self, store: FrameStore, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
+        self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
+
+    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
+        epoch, place = item
+        generator = np.random.default_rng([self.seed, epoch, place])
+        row = int(self.rows[place])
+        wanted = train_indices(self.store.length(row), self.spec, generator)
+        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[place])
+
+
+class ViewClips(Dataset[Tensor]):
+    """All test views of a video: uint8 [views, 3, T, size, size], temporal positions first, crops within."""
+
+    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec) -> None:
+        self.store, self.rows, self.spec = store, rows, spec
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: int) -> Tensor:
+        row = int(self.rows[place])
+        wanted = view_indices(self.store.length(row), self.spec)  # [clips, T]
+        frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
+        crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
+        split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, 3, clips, T, S, S]
+        views: Tensor = split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, 3, T, S, S]
+        return views
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """A new order of all videos every epoch, dealt out to the processes of a distributed run.
+
+    The last incomplete batch is left out, so that batch statistics never rest on a handful of clips.
+    """
+
+    def __init__(self, videos: int, batch: int, seed: int, *, rank: int = 0, processes: int = 1) -> None:
+        self.videos, self.seed, self.rank, self.processes, self.epoch = videos, seed, rank, processes, 0
+        self.used = videos // (batch * processes) * batch * processes or videos
+
+    def __len__(self) -> int:
+        return self.used // self.processes
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)[: self.used]
+        for place in order[self.rank :: self.processes]:
+            yield self.epoch, int(place)
+
+
+def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
+    """Return batches of (clips uint8 [N, C, T, S, S], labels int64 [N]).
+
+    Args:
+        clips: of the training videos.
+        sampler: their order.
+        batch: N.
+        loading: processes and memory.
+
+    Raises:
+        OsarbenchError: the batches of so many processes do not fit the shared memory.
+    """
+    loader_processes.check_shared_memory(loading.workers, batch * _view_bytes(clips.spec, training=True))
+    return DataLoader(
+        clips, batch_size=batch, sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0,
+        **_processes(loading),
+    )  # fmt: skip
+
+
+def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Tensor]:
+    """Return batches of views, uint8 [N, views, C, T, S, S], in order.
+
+    Args:
+        clips: of the videos.
+        batch: N.
+        loading: processes and memory.
+
+    Raises:
+        OsarbenchError: the batches of so many processes do not fit the shared memory.
+    """
+    size = batch * clips.spec.views * _view_bytes(clips.spec, training=False)
+    loader_processes.check_shared_memory(loading.workers, size)
+    return DataLoader(clips, batch_size=batch, collate_fn=stack, **_processes(loading))
+
+
+def _processes(loading: Loading) -> dict[str, Any]:
+    """Return how a loader loads. It has a generator of its own: else it would draw from torch's, more or less often
+    depending on the number of its processes, and change the dropout of the network.
+    """
+    several = loading.workers > 0
+    return {
+        "num_workers": loading.workers,
+        "pin_memory": loading.pin,
+        "generator": torch.Generator(),
+        "multiprocessing_context": loader_processes.context(loading.workers),
+        "worker_init_fn": loader_processes.EndsWith() if several else None,
+        "timeout": loader_processes.STALLED if several else 0,
+    }
+
+
+def _view_bytes(spec: ClipSpec, *, training: bool) -> int:
+    length, size = (spec.length, spec.size) if training else (spec.test_length, spec.test_size)
+    return len(spec.mean) * length * size * size
+
+
+def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
+    """Put clips and labels of a batch together."""
+    return stack([clip for clip, _ in items]), torch.tensor([label for _, label in items])
+
+
+def stack(clips: list[Tensor]) -> Tensor:
+    """Put clips [..., 3, T, S, S] together, [N, ..., 3, T, S, S], channels-last as they are.
+
+    ``torch.stack`` would lay them out anew, and the network would have to lay them back.
+    """
+    return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
+
+
+def seeded(seed: int) -> None:
+    """Seed torch for what draws from its global generator: weight initialisation and dropout."""
+    torch.manual_seed(seed)

@@ -1,0 +1,212 @@
+"""Stage 1: a protocol and data sets on disk become one list of videos with their roles."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from osarbench.artifacts import manifest, storage
+from osarbench.data.locations import Locations
+from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.interfaces.dataset import Dataset, Video, is_there
+from osarbench.plugins.loading import Plugins, check_settings
+from osarbench.protocols.protocol import Known, Protocol, Unknown
+from osarbench.scores.table import ROLES
+
+COLUMNS = ("role", "source", "video", "label", "group", "start", "end")
+_Listed = tuple[str, str, Video, Path]  #: role, source, video and where it lies
+
+
+class Index(NamedTuple):
+    """Every video a protocol uses and this machine has."""
+
+    rows: pd.DataFrame  #: columns `COLUMNS` and `path`, in a fixed order
+    classes: tuple[str, ...]  #: known classes; a label's index is its place here
+    missing: tuple[tuple[str, str, str], ...]  #: (source, video, label) of listed videos whose file is not there
+
+
+def build(protocol: Protocol, plugins: Plugins, places: Locations) -> Index:
+    """List the videos of a protocol: training, held-out calibration, known test and unknown.
+
+    Raises:
+        OsarbenchError: a data set is not there or incomplete where the protocol needs it whole, a class does not
+            exist, or a class name is known and unknown at once.
+    """
+    sections = protocol.sections
+    known = open_dataset(protocol, plugins, places, sections.known)
+    classes = _known_classes(sections.known, known)
+    listed: list[_Listed] = []
+    for split in sections.known.train:
+        wanted = [video for video in known.videos(split) if video.label in classes]
+        held_out = hold_out(wanted, sections.known.calibration)
+        for video in wanted:
+            role = "calibration" if video.group in held_out else "train"
+            listed.append((role, f"{known.name}/{split}", video, known.path(video)))
+    for split in sections.known.test:
+        for video in known.videos(split):
+            if video.label in classes:
+                listed.append(("known", f"{known.name}/{split}", video, known.path(video)))
+    for unknown in sections.unknown:
+        dataset = open_dataset(protocol, plugins, places, unknown)
+        listed += _unknown(protocol, unknown, dataset, classes)
+    return _present(protocol, listed, classes)
+
+
+def open_dataset(protocol: Protocol, plugins: Plugins, places: Locations, part: Known | Unknown) -> Dataset:
+    """Make a data set as a protocol describes it, and its files if it makes them itself."""
+    try:
+        kind = plugins.dataset(part.dataset)
+    except OsarbenchError as error:
+        raise OsarbenchError(f"{protocol.file}: {error}") from error
+    settings = protocol.sections.data.get(part.dataset, {})
+    check_settings("data set", kind, settings, f"{protocol.file}: [data.{part.dataset}]")
+    dataset = kind(places.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)
+    dataset.prepare()
+    return dataset
+
+
+def hold_out(videos: Sequence[Video], share: float) -> set[str]:
+    """Return the groups to hold out of training: of each class about this share of the videos, in whole groups.
+
+    Which groups is decided by a hash of their names, so that it depends on nothing but the data set. A class of one
+    group keeps it.
+    """
+    by_class: dict[str, Counter[str]] = defaultdict(Counter)
+    for video in videos:
+        by_class[video.label][video.group] += 1
+    held_out: set[str] = set()
+    for groups in by_class.values():
+        order = sorted(groups, key=lambda group: hashlib.sha256(group.encode()).digest())
+        target, taken = share * groups.total(), 0
+        for group in order[:-1]:
+            # A group is taken if that brings the count nearer to the target.
+            if taken + groups[group] / 2 > target:
+                break
+            held_out.add(group)
+            taken += groups[group]
+    return held_out
+
+
+def write(index: Index, file: Path, protocol: Protocol) -> None:
+    """Write ``index.csv`` and, beside it, ``missing.json``; a listing of this machine, so it is always made anew."""
+    identity = {"protocol": protocol.sha256, "videos": digest(index)}
+    if manifest.is_fresh(file, identity, redo=True):
+        return
+    with manifest.write_artifact(file, identity) as temporary:
+        index.rows[list(COLUMNS)].to_csv(temporary, index=False)
+    by_source = Counter(source for source, _, _ in index.missing)
+    with storage.atomic_write(file.with_name("missing.json")) as temporary:
+        content = {"count": len(index.missing), "by_source": by_source, "videos": index.missing}
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def digest(index: Index) -> str:
+    """Return a digest of which videos have which role, independent of where they lie."""
+    text = index.rows[list(COLUMNS)].to_csv(index=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _known_classes(known: Known, dataset: Dataset) -> tuple[str, ...]:
+    """Return the known classes: the protocol's, or all classes of the training splits in the data set's order."""
+    _check_names(known.classes, dataset, "[known] classes")
+    if known.classes:
+        return known.classes
+    trained = {video.label for split in known.train for video in dataset.videos(split)}
+    return tuple(name for name in dataset.classes if name in trained)
+
+
+def _unknown(protocol: Protocol, unknown: Unknown, dataset: Dataset, known: Sequence[str]) -> Iterable[_Listed]:
+    for field in ("classes", "exclude", "contested"):
+        _check_names(tuple(getattr(unknown, field)), dataset, f"[[unknown]] {field}")
+    for split in unknown.splits:
+        for video in dataset.videos(split):
+            if video.label in unknown.exclude or (unknown.classes and video.label not in unknown.classes):
+                continue
+            if video.label in known:
+                raise OsarbenchError(
+                    f"{protocol.file}: the class '{video.label}' is known and unknown at once (split '{split}' of "
+                    f"'{dataset.name}'). Name it under [unknown.exclude] with the reason."
+                )
+            yield "unknown", f"{dataset.name}/{split}", video, dataset.path(video)
+
+
+def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
+    for name in names:
+        if name not in dataset.classes:
+            raise OsarbenchError(
+                f"{where}: the data set '{dataset.name}' has no class '{name}'.{did_you_mean(name, dataset.classes)}"
+            )
+
+
+def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]) -> Index:
+    found = [is_there(path) for *_, path in listed]
+    there = [entry for entry, is_found in zip(listed, found, strict=True) if is_found]
+    missing = tuple(
+        (source, video.id, video.label)
+        for (_, source, video, _), is_found in zip(listed, found, strict=True)
+        if not is_found
+    )
+    if missing and protocol.sections.complete:
+        raise OsarbenchError(
+            f"{len(missing)} of {len(listed)} videos of the protocol '{protocol.name}' are missing, the first: "
+            f"{', '.join(f'{source} {video}' for source, video, _ in missing[:3])}. This protocol needs all of them: "
+            "`osarbench data check NAME ROOT` lists what is missing."
+        )
+    _check_roles(protocol, listed, there, classes)
+    rows = pd.DataFrame(
+        [(role, source, *video[:3], video.start, video.end, str(path)) for role, source, video, path in there],
+        columns=[*COLUMNS, "path"],
+    )
+    order = rows["role"].map(ROLES.index)
+    rows = rows.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+    twice = rows[rows.duplicated(["source", "video", "start"])]
+    if len(twice):
+        raise OsarbenchError(f"The video {twice.iloc[0]['video']} is listed twice in {twice.iloc[0]['source']}.")
+    return Index(rows, classes, missing)
+
+
+def check_apart(index: Index) -> None:
+    """Refuse an index that has one video twice: in training and in the test, or twice in the test.
+
+    Raises:
+        OsarbenchError: with the first such video. `build` lets them pass, so that they can be audited.
+    """
+    rows = index.rows
+    twice = rows[rows.duplicated(["path", "start", "end"], keep=False)].sort_values(["path", "start", "end"])
+    if len(twice):
+        first, second = twice.iloc[0], twice.iloc[1]
+        raise OsarbenchError(
+            f"{len(twice)} rows of the protocol's videos are of the same files, the first: {first['path']} is "
+            f"{first['role']} ({first['source']}) and {second['role']} ({second['source']}). Name splits that have no "
+            "video in common; `osarbench data check` shows which do."
+        )
+
+
+def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed], classes: tuple[str, ...]) -> None:
+    have = Counter((role, video.label) for role, _, video, _ in there)
+    for role in ("train", "known"):
+        empty = [name for name in classes if not have[role, name]]
+        if empty:
+            raise OsarbenchError(
+                f"The protocol '{protocol.name}' finds no {'training' if role == 'train' else 'test'} video of "
+                f"{len(empty)} of its {len(classes)} known classes: {', '.join(empty[:5])}."
+                f"{_example(role, empty[0], listed)} Put them there, or use a protocol that does not need these "
+                "classes."
+            )
+    if not any(role == "unknown" for role, *_ in there):
+        raise OsarbenchError(
+            f"The protocol '{protocol.name}' finds no unknown video.{_example('unknown', None, listed)} Look with "
+            "`osarbench data check`."
+        )
+
+
+def _example(role: str, label: str | None, listed: list[_Listed]) -> str:
+    """Return where the first video of a role, and class, was looked for."""
+    roles = ("train", "calibration") if role == "train" else (role,)
+    places = (path for its, _, video, path in listed if its in roles and label in (None, video.label))
+    place = next(places, None)
+    return f" There is no {place}, for example." if place else " No list of these splits names one."

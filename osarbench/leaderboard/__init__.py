@@ -1,0 +1,1 @@
+"""Entries that are published, and the pages that are rendered from them."""

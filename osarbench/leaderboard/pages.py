@@ -1,0 +1,213 @@
+"""Stage 7: Markdown pages that are rendered from entries and checked against them."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from tabulate import tabulate
+
+from osarbench import __version__
+from osarbench.errors import OsarbenchError
+from osarbench.leaderboard import entries, reported, staleness
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import protocol as protocols
+from osarbench.protocols.protocol import Protocol
+from osarbench.reports.facts import SOURCES
+from osarbench.reports.text import COLUMNS
+from osarbench.scores import metrics, table
+from osarbench.scores.statistics.align import Rule
+from osarbench.scores.statistics.paired import Comparison, compare, tied_ranks
+
+RANKED_BY = "auroc"
+DRAWS = 2000
+LEGEND = """\
+**Reading the tables.** Numbers are percent; ↑ higher and ↓ lower is better. With several seeds: mean ± standard
+deviation over them. *Rank* is by AUROC: rows share a rank where a paired comparison on the same videos cannot tell them
+from the best of their rank (Holm-adjusted over all pairs, 5 %). That is no proof that they are equal: with few seeds,
+only large differences stand out. *Evidence*: **run** here from videos by the code that the entry names, **re-scored**
+from a scores file that somebody published (not ranked: such files often name no videos), **reported** in a paper and
+not checked. *AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos rejected at the first threshold that
+rejects 95 % of the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of
+the {source}; how far it is from that is how far any thresholded number can be trusted. The README says more, and
+`metrics.json` of a run names every convention."""
+
+
+class Row(NamedTuple):
+    """The entries of one method on one backbone: its seeds."""
+
+    method: str
+    tier: entries.Tier
+    blocks: list[Mapping[str, Any]]  #: the headline numbers of each seed
+    members: list[entries.Entry]
+
+    @property
+    def name(self) -> str:
+        """What tells the row from others of the backbone."""
+        return self.method if self.tier == "run" else f"{self.method} ({self.tier})"
+
+
+def render(folder: Path) -> dict[Path, str]:
+    """Return the Markdown page of every protocol that has entries or numbers reported for it, by file.
+
+    Raises:
+        OsarbenchError: an entry is not what it says, see `osarbench.leaderboard.entries.read`.
+    """
+    published = {path.name for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz"))}
+    names = sorted(published | {name for name in benchmark_files.shipped() if reported.papers(name)})
+    return {folder / f"{name}.md": _page(_protocol(name, folder / name), folder / name) for name in names}
+
+
+def check(folder: Path) -> list[str]:
+    """Return what is wrong: a line for each page that is not what its files say, or that has none."""
+    pages = render(folder)
+    problems = [
+        f"{file} is not what its scores tables say. Run: osarbench leaderboard"
+        for file, text in pages.items()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text
+    ]
+    problems += stale(folder)
+    left = sorted(set(folder.glob("*.md")) - set(pages) - {folder / "README.md"})
+    return problems + [f"{file} belongs to no protocol that has entries. Delete it." for file in left]
+
+
+def stale(folder: Path) -> list[str]:
+    """Return a line for each group of entries that the code at hand would not make again and nobody has marked."""
+    found: list[str] = []
+    for protocol, its in _folders(folder):
+        marks = staleness.read_marks(its)
+        found += staleness.problems(protocol.name, its, entries.read(its, protocol), marks)
+    return found
+
+
+def mark_stale(folder: Path, reason: str) -> list[str]:
+    """Mark every stale entry with a reason, unless it is marked already; return the names of those that are marked."""
+    marked: list[str] = []
+    for protocol, its in _folders(folder):
+        marks = staleness.updated_marks(entries.read(its, protocol), staleness.read_marks(its), reason)
+        staleness.write_marks(its, marks)
+        marked += [f"{protocol.name}/{name}" for name in marks]
+    return marked
+
+
+def _folders(folder: Path) -> Iterator[tuple[Protocol, Path]]:
+    """Yield the protocols that have entries, with the folder of these."""
+    for path in sorted(folder.glob("*")):
+        if path.is_dir() and any(path.glob("*/*.csv.gz")):
+            yield _protocol(path.name, path), path
+
+
+def _protocol(name: str, folder: Path) -> Protocol:
+    """Return a protocol of osarbench, or somebody's own whose file lies beside its entries."""
+    own = folder / f"{name}.toml"
+    if not own.is_file() and name not in benchmark_files.shipped():
+        raise OsarbenchError(f"osarbench has no protocol '{name}', of which {folder} holds entries. If it is your own, "
+                             f"put its file beside them: {own}. Else delete the folder.")  # fmt: skip
+    return protocols.read(str(own) if own.is_file() else name)
+
+
+def _page(protocol: Protocol, folder: Path) -> str:
+    by_backbone: dict[str, list[entries.Entry]] = defaultdict(list)
+    for entry in entries.read(folder, protocol):
+        by_backbone[entry.backbone].append(entry)
+    parts = [f"# {protocol.name}\n\n{protocol.sections.title}.\n"]
+    for backbone, members in sorted(by_backbone.items()):
+        parts.append(f"## {backbone}\n\n{_board(protocol, members, staleness.read_marks(folder))}\n")
+    if not by_backbone:
+        parts.append(f"No entry yet: `osarbench run --protocol {protocol.name} --publish` adds one.\n")
+    papers = reported.papers(protocol.name)
+    if papers:
+        parts.append(reported.section(papers, protocol.name))
+    notes = folder / "notes.md"
+    if by_backbone and notes.is_file():
+        parts.insert(len(by_backbone) + 1, f"## Notes\n\n{notes.read_text(encoding='utf-8').strip()}\n")
+    if by_backbone:
+        threshold = protocol.sections.threshold
+        parts.append(LEGEND.format(share=100 * threshold.quantile, source=SOURCES[threshold.source]) + "\n")
+    made = "the scores tables beside this page" if by_backbone else "the published tables that osarbench holds"
+    parts.append(
+        f"Rendered by `osarbench leaderboard` from {made}; do not edit. Protocol `{protocol.sha256[:12]}`, osarbench "
+        f"{__version__}.\n"
+    )
+    return "\n".join(parts)
+
+
+def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[str, str]) -> str:
+    rows = sorted(_rows(protocol, members), key=lambda row: (-mean(block[RANKED_BY] for block in row.blocks), row.name))
+    comparison = _compare(protocol, [row for row in rows if row.tier == "run"])
+    ranks = tied_ranks(comparison, RANKED_BY) if comparison else {}
+    lines = []
+    alone = {row.name: _compare(protocol, [row]) for row in rows if row.tier != "run"}
+    for row in rows:
+        interval = _interval(alone.get(row.name, comparison), row.name)
+        cells = dict(zip(COLUMNS, _cells(row.blocks), strict=True))
+        shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == "AUROC ↑" else (text,))]
+        earlier = any(staleness.name_of(entry) in marks for entry in row.members)
+        lines.append([ranks.get(row.name, ""), row.method + " †" * earlier, row.tier, len(row.members), *shown])
+    headers = [name for key in COLUMNS for name in ((key, "95 % interval") if key == "AUROC ↑" else (key,))]
+    text = tabulate(lines, headers=["rank", "method", "evidence", "seeds", *headers], tablefmt="github",
+                    disable_numparse=True)  # fmt: skip
+    remarks = _marked(members, marks)
+    remarks += [" ".join([comparison.resampled, *comparison.notes])] if comparison else []
+    if alone:
+        drawn = " ".join(dict.fromkeys(found.resampled for found in alone.values() if found))
+        remarks += [f"Re-scored rows, each alone: {drawn}", "\n".join(_rescored(rows))]
+    return "\n\n".join([text, *remarks])
+
+
+def _marked(members: Sequence[entries.Entry], marks: Mapping[str, str]) -> list[str]:
+    reasons = dict.fromkeys(marks[name] for entry in members if (name := staleness.name_of(entry)) in marks)
+    return [f"† Made by earlier code: {'; '.join(reasons)}."] if reasons else []
+
+
+def _rescored(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield a line for each entry that was made from a published file: which one, and what is wrong with it."""
+    for row in rows:
+        for entry in row.members if row.tier == "re-scored" else ():
+            found = [f"{one['kind']} ({one['severity']})" for one in entry.facts.get("origin", {}).get("findings", [])]
+            files = ", ".join(entries.origins(entry.facts)) or "a file that it does not name"
+            checked = ", ".join(dict.fromkeys(found)) or "nothing"
+            yield f"- *{row.method}*: re-scored from {files}. The integrity check found: {checked}."
+
+
+def _rows(protocol: Protocol, members: Sequence[entries.Entry]) -> Iterator[Row]:
+    grouped: dict[tuple[str, entries.Tier], list[entries.Entry]] = defaultdict(list)
+    for entry in members:
+        grouped[entry.method, entry.tier].append(entry)
+    settings = metrics.settings_of(protocol)
+    for (method, tier), seeds in grouped.items():
+        blocks = [metrics.evaluate(entry.rows(), **settings)["headline"] for entry in seeds]
+        yield Row(method, tier, blocks, seeds)
+
+
+def _compare(protocol: Protocol, rows: Sequence[Row]) -> Comparison | None:
+    """Compare the rows in pairs: by groups of clips where the tables know them, else by classes."""
+    if not rows:
+        return None
+    tables = {row.name: [entry.rows() for entry in row.members] for row in rows}
+    known_groups = [table.groups(rows) for its in tables.values() for rows in its]
+    groups: dict[str, str] | None = {}
+    for found in known_groups:
+        groups = None if found is None or groups is None else groups | found
+    threshold = protocol.sections.threshold
+    rule = Rule(threshold.quantile, threshold.source)
+    # scores after one training share its network, and seeds of one number share what they start from
+    together = len({tuple(entry.seed for entry in row.members) for row in rows}) == 1
+    return compare(tables, metrics=[RANKED_BY], groups=groups, draws=DRAWS, rule=rule, paired_seeds=together)
+
+
+def _interval(comparison: Comparison | None, name: str) -> str:
+    if comparison is None or name not in comparison.entries:
+        return "-"
+    found = comparison.entries[name][RANKED_BY]
+    return f"{100 * found.low:.1f} to {100 * found.high:.1f}"
+
+
+def _cells(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for key in COLUMNS.values():
+        values = [100 * block[key] for block in blocks if block[key] is not None]
+        if not values:
+            yield "-"
+        else:
+            yield f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")

@@ -1,0 +1,1 @@
+"""The network: building, training and running it."""

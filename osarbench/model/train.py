@@ -1,0 +1,221 @@
+"""Stage 3: train a network; a checkpoint every epoch, so that a killed run goes on where it was."""
+
+import csv
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from osarbench import console
+from osarbench.artifacts import manifest, storage
+from osarbench.data.clips import EpochSampler, TrainClips, train_loader
+from osarbench.errors import OsarbenchError
+from osarbench.interfaces.method import Progress
+from osarbench.model import network as networks
+from osarbench.model.device import Machine
+from osarbench.model.network import Network
+from osarbench.model.optimize import make_optimizer, rate_factor
+from osarbench.protocols.protocol import Training
+
+LOOK_AT_LOSS = 25  # steps between two looks at the loss: each one makes a GPU wait
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where a training leaves its files."""
+
+    folder: Path
+
+    @property
+    def network(self) -> Path:
+        """The trained weights."""
+        return self.folder / "network.pt"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Weights, optimiser and generator states after the last finished epoch; removed at the end."""
+        return self.folder / "checkpoint.pt"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch: loss terms, accuracy, rate, clips a second."""
+        return self.folder / "training.csv"
+
+
+class Epoch(NamedTuple):
+    """What one epoch measured."""
+
+    figures: dict[str, float]
+    seconds: float
+
+
+def train(
+    machine: Machine,
+    network: Network,
+    clips: TrainClips,
+    recipe: Training,
+    *,
+    seed: int,
+    into: Trained,
+    identity: manifest.Identity,
+) -> None:
+    """Train a network in place, to the end of the recipe.
+
+    A checkpoint of the same identity is continued, to the same result as an unbroken run; it stays until its network is
+    saved (`forget_checkpoint`).
+
+    Args:
+        machine: the devices, in this process and others.
+        network: to be trained; backbone and head.
+        clips: of the training videos.
+        recipe: of the protocol.
+        seed: of the order of videos.
+        into: the folder of checkpoint and history.
+        identity: of the training; a checkpoint of another one is not continued.
+
+    Raises:
+        OsarbenchError: the loss is not a number; the last good checkpoint is kept.
+    """
+    fabric, loading = machine.fabric, machine.loading
+    networks.freeze(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
+    networks.channels_last(network)
+    fused = not machine.precision.startswith("16")
+    module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=fused))
+    batch = max(1, min(recipe.batch_size, len(clips.rows)) // fabric.world_size)
+    sampler = EpochSampler(len(clips.rows), batch, seed, rank=fabric.global_rank, processes=fabric.world_size)
+    loader = fabric.setup_dataloaders(train_loader(clips, sampler, batch, loading), use_distributed_sampler=False)
+    begin = _resume(fabric, network, optimizer, into, identity)
+    log = _Log(into, begin) if fabric.is_global_zero else None
+    for epoch in range(begin, recipe.epochs):
+        sampler.epoch = epoch
+        module.train()
+        networks.hold(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
+        done = _epoch(fabric, module, optimizer, loader, recipe, epoch, into)
+        if log is not None:
+            log.epoch(epoch, recipe.epochs, done)
+            _checkpoint(network, optimizer, fabric, epoch, into, identity)
+        fabric.barrier()
+    if log is not None:
+        log.close()
+    fabric.barrier()
+
+
+def _epoch(
+    fabric: Fabric, module: Any, optimizer: Any, loader: Any, recipe: Training, epoch: int, into: Trained
+) -> Epoch:
+    """Train for one epoch. Sums stay on the device, so that no step waits for it."""
+    sums: dict[str, Tensor] = {}
+    correct, seen, start = torch.zeros((), device=fabric.device), 0, time.perf_counter()
+    steps = len(loader)
+    what = f"epoch {epoch + 1}/{recipe.epochs}"
+    with console.bar(loader, what, steps, "batches", quiet=not fabric.is_global_zero) as batches:
+        for step, (clips, labels) in enumerate(batches):
+            progress = Progress(epoch=epoch, epochs=recipe.epochs, step=epoch * steps + step)
+            rate = _set_rate(optimizer, recipe, epoch + step / steps)
+            logits, terms = module(clips, labels, progress)
+            loss = torch.stack(list(terms.values())).sum()
+            fabric.backward(loss)
+            if recipe.clip_norm is not None:
+                fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
+            optimizer.step()
+            optimizer.zero_grad()
+            for name, term in {"loss": loss, **terms}.items():
+                sums[name] = sums.get(name, torch.zeros((), device=fabric.device)) + term.detach() * len(labels)
+            correct += (logits.detach().argmax(dim=1) == labels).sum()
+            seen += len(labels)
+            if step % LOOK_AT_LOSS == 0 or step == steps - 1:
+                _check_loss(sums["loss"], epoch, into)
+                speed = seen * fabric.world_size / (time.perf_counter() - start)
+                batches.set_postfix_str(console.figures({"loss": float(sums["loss"]) / seen, "clips/s": speed}))
+    totals: Any = fabric.all_reduce({**sums, "accuracy": correct}, reduce_op="mean")
+    seconds = time.perf_counter() - start
+    figures = {name: float(total) / seen for name, total in totals.items()}
+    return Epoch(figures | {"rate": rate, "clips/s": seen * fabric.world_size / seconds}, seconds)
+
+
+def _set_rate(optimizer: Any, recipe: Training, epochs_done: float) -> float:
+    rate = recipe.learning_rate * rate_factor(recipe, epochs_done)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+    return rate
+
+
+def _check_loss(loss: Tensor, epoch: int, into: Trained) -> None:
+    if not torch.isfinite(loss):
+        kept = f"The checkpoint of epoch {epoch} is kept in {into.checkpoint}." if epoch else "No epoch was finished."
+        raise OsarbenchError(
+            f"The loss is not a number any more in epoch {epoch + 1}. {kept} A smaller learning rate, a gradient norm "
+            "limit (clip_norm) or --precision 32-true usually helps."
+        )
+
+
+def _checkpoint(
+    network: Network, optimizer: Any, fabric: Fabric, epoch: int, into: Trained, identity: manifest.Identity
+) -> None:
+    state = {
+        "epoch": epoch,
+        "backbone": network.backbone.state_dict(),
+        "head": network.head.state_dict(),
+        "auxiliary": None if network.auxiliary is None else network.auxiliary.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "generator": torch.get_rng_state(),
+        "device_generator": torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None,
+    }
+    with manifest.write_artifact(into.checkpoint, identity) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(fabric: Fabric, network: Network, optimizer: Any, into: Trained, identity: manifest.Identity) -> int:
+    """Return the epoch to begin with: after the last one of a checkpoint of this identity, else 0."""
+    if not manifest.is_fresh(into.checkpoint, identity, redo=True):
+        return 0
+    state = networks.read_tensors(into.checkpoint)
+    network.backbone.load_state_dict(state["backbone"])
+    network.head.load_state_dict(state["head"])
+    if network.auxiliary is not None:
+        network.auxiliary.load_state_dict(state["auxiliary"])
+    optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["generator"])
+    if state["device_generator"] is not None and fabric.device.type == "cuda":
+        torch.cuda.set_rng_state(state["device_generator"], fabric.device)
+    if fabric.is_global_zero:
+        console.say(f"train: going on after epoch {state['epoch'] + 1}")
+    return int(state["epoch"]) + 1
+
+
+class _Log:
+    """The history file and TensorBoard's; rows of epochs that are trained again are dropped."""
+
+    def __init__(self, into: Trained, begin: int) -> None:
+        self.file = into.history
+        self.rows: list[Mapping[str, Any]] = []
+        if begin and self.file.is_file():
+            with self.file.open(newline="", encoding="utf-8") as opened:
+                self.rows = [row for row in csv.DictReader(opened) if int(row["epoch"]) <= begin]
+        self.board = SummaryWriter(str(into.folder / "tensorboard"), purge_step=begin)
+
+    def epoch(self, epoch: int, epochs: int, done: Epoch) -> None:
+        self.rows.append({"epoch": epoch + 1, **done.figures, "seconds": done.seconds})
+        with storage.atomic_write(self.file) as temporary, temporary.open("w", newline="", encoding="utf-8") as opened:
+            writer = csv.DictWriter(opened, fieldnames=_columns(self.rows))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        for name, value in done.figures.items():
+            self.board.add_scalar(f"train/{name}", value, epoch + 1)
+        self.board.flush()
+        left = done.seconds * (epochs - epoch - 1)
+        shown = {name: done.figures[name] for name in ("loss", "accuracy", "clips/s")}
+        console.say(f"train: epoch {epoch + 1}/{epochs}  {console.figures(shown)}  left {console.duration(left)}")
+
+    def close(self) -> None:
+        self.board.close()
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))

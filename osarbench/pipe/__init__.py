@@ -1,1 +1,0 @@
-"""The pipe: from video files to scores tables, each stage a function from files to a file."""

@@ -1,0 +1,1 @@
+"""Protocols are data: TOML files, strictly read."""

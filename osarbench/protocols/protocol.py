@@ -1,0 +1,216 @@
+"""Protocols are data: one frozen TOML file each, strictly read, hashed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from osarbench.digests import content_digest
+from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.interfaces.clip import ClipSpec
+from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import strict_toml
+from osarbench.protocols.strict_toml import STRICT
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Known:
+    """``[known]``: the actions that are trained on."""
+
+    dataset: str
+    train: tuple[str, ...]  #: splits
+    test: tuple[str, ...]
+    folder: str | None = None  #: of the data set below the data folder, if not its name
+    classes: tuple[str, ...] = ()  #: a subset, in this order; empty: all of the data set's classes
+    calibration: Share = 0.1  #: share of each class's training videos held out, whole groups, for the threshold
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Unknown:
+    """``[[unknown]]``: actions never seen in training."""
+
+    dataset: str
+    splits: tuple[str, ...]
+    folder: str | None = None
+    classes: tuple[str, ...] = ()  #: a subset; empty: all classes of the splits
+    exclude: Mapping[str, str] = Field(default_factory=dict)  #: class -> why it is not unknown
+    contested: Mapping[str, str] = Field(default_factory=dict)  #: class -> why results are also given without it
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Training:
+    """``[training]``: the recipe."""
+
+    mode: Literal["full", "none"] = "full"  #: "none": backbone and classifier are used as the weights have them
+    epochs: Count = 1  #: this and the next two must be stated unless the mode is "none"
+    batch_size: Annotated[int, Field(ge=1, le=2**20)] = 1
+    learning_rate: Positive = 1.0
+    optimizer: Literal["sgd", "adamw", "lars"] = "sgd"
+    momentum: Share = 0.9  #: of sgd
+    nesterov: bool = False
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    decay_norms_and_biases: bool = True  #: False: no weight decay on parameters of one dimension
+    lr_multipliers: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor
+    bias_lr_multiplier: Positive = 1.0  #: of biases that no prefix of `lr_multipliers` fits, except those of norms
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    milestones: tuple[int, ...] = ()  #: of "step": epochs at which the rate is divided by ten
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  #: linear, per step
+    warmup_from: Share = 0.0  #: share of the rate that a warm-up begins with
+    clip_norm: Positive | None = None  #: L2 norm to which gradients are clipped
+    frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
+    freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Threshold:
+    """``[threshold]``: where thresholded numbers take their threshold from."""
+
+    quantile: Annotated[float, Field(gt=0, lt=1)] = 0.95  #: share of known videos it accepts where it is chosen
+    source: Literal["calibration", "train"] = "calibration"
+    rule: Literal["quantile", "dear"] = "quantile"  #: see `osarbench.scores.metrics.thresholds`
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Openness:
+    """``[openness]``: the random choices of unknown classes in the openness curve."""
+
+    draws: Count = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Metrics:
+    """``[metrics]``: conventions beyond the common ones."""
+
+    unknown_parts: Count = 1  #: also average metrics over so many random equal parts of the unknown videos
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class HeadSection:
+    """``[backbones.NAME.heads.HEAD]``: what a published protocol changes for some methods only."""
+
+    training: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `Training`
+    settings: Mapping[str, Any] = Field(default_factory=dict)  #: keyword arguments of the head
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class BackboneSection:
+    """``[backbones.NAME]``: what this protocol changes for one backbone."""
+
+    options: Mapping[str, Any] = Field(default_factory=dict)  #: keyword arguments of its constructor
+    clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of its `ClipSpec`
+    training: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `Training`
+    weights: str | None = None  #: file name of the weights it starts from
+    weights_sha256: str | None = None
+    heads: Mapping[str, HeadSection] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Sections:
+    """What a protocol file holds."""
+
+    title: str  #: one line, shown by `osarbench list`
+    known: Known
+    unknown: tuple[Unknown, ...]
+    training: Training
+    data: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  #: data set -> settings of its constructor
+    clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `ClipSpec`, for every backbone
+    backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
+    threshold: Threshold = Threshold()
+    openness: Openness = Openness()
+    metrics: Metrics = Metrics()
+    task: Literal["classification"] = "classification"  #: what is asked of a video (`osarbench.interfaces.task`)
+    middle_frames: Count | None = None  #: only this many frames around the middle of a video are used
+    complete: bool = True  #: False: a partial copy of the data sets will do
+    max_unreadable: Share = 0.01  #: share of unreadable videos above which a run stops
+
+
+class Recipe(NamedTuple):
+    """What a protocol says about one backbone, and one head if it was named; overrides resolved."""
+
+    options: Mapping[str, Any]
+    clips: Mapping[str, Any]
+    training: Training
+    weights: str | None
+    weights_sha256: str | None
+    head_settings: Mapping[str, Any]
+
+
+class Protocol(NamedTuple):
+    """A protocol that was read from a file."""
+
+    name: str  #: the file's stem
+    sha256: str  #: of what the file says: comments and layout do not count
+    file: Path
+    sections: Sections
+
+    def recipe(self, backbone: str, head: str | None = None) -> Recipe:
+        """Return clips, training and constructor options for one backbone, and what holds for one head only."""
+        section = self.sections.backbones.get(backbone, BackboneSection())
+        only = section.heads.get(head or "", HeadSection())
+        training = {**asdict(self.sections.training), **section.training, **only.training}
+        where = f"backbones.{backbone}" + (f".heads.{head}" if only.training else "")
+        return Recipe(
+            options=section.options,
+            clips={**self.sections.clips, **section.clips},
+            training=strict_toml.build(Training, training, f"{self.file}: [{where}.training]"),
+            weights=section.weights,
+            weights_sha256=section.weights_sha256,
+            head_settings=only.settings,
+        )
+
+
+def read(name: str) -> Protocol:
+    """Read a protocol by name, or by path if it ends in .toml.
+
+    Raises:
+        OsarbenchError: no such protocol, not TOML, an unknown, missing or wrong key (with the nearest right one), or
+            a class that is known and unknown at once.
+    """
+    file = benchmark_files.find(name)
+    stated = strict_toml.read(file)
+    sections: Sections = strict_toml.build(Sections, stated, str(file))
+    _check_training(stated, file)
+    protocol = Protocol(file.stem, content_digest(stated), file, sections)
+    for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
+        clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
+        for head in section.heads:
+            protocol.recipe(backbone, head)
+    _check_classes(sections, file)
+    return protocol
+
+
+def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> ClipSpec:
+    """Return a backbone's clip specification with a protocol's overrides, checked.
+
+    Raises:
+        OsarbenchError: an unknown key, or a wrong value.
+    """
+    known = [field.name for field in fields(ClipSpec)]
+    for key in overrides:
+        if key not in known:
+            raise OsarbenchError(f"{where}: [clips] has no key '{key}'.{did_you_mean(key, known)}")
+    merged = asdict(default) | dict(overrides)
+    checked = strict_toml.build(ClipSpec, merged, f"{where}: [clips]")
+    return replace(default, **{field: getattr(checked, field) for field in known})
+
+
+def _check_training(stated: Mapping[str, Any], file: Path) -> None:
+    training = stated.get("training", {})
+    for key in ("epochs", "batch_size", "learning_rate"):
+        if training.get("mode") != "none" and key not in training:
+            raise OsarbenchError(f"{file}: [training] needs a key '{key}'.")
+
+
+def _check_classes(sections: Sections, file: Path) -> None:
+    for unknown in sections.unknown:
+        both = sorted(set(unknown.exclude) & set(unknown.contested))
+        if both:
+            raise OsarbenchError(f"{file}: {', '.join(both)} cannot be both excluded and contested.")
