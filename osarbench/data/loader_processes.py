@@ -55,8 +55,8 @@ def check_shared_memory(workers: int, batch_bytes: int) -> None:
     if needed > free:
         raise OsarbenchError(
             f"{workers} loader processes need {needed / 1e9:.2f} GB of shared memory ({SHARED}), and only "
-            f"{free / 1e9:.2f} GB are free. Use --workers 0 or fewer of them, a smaller batch, or give the container more (docker run "
-            "--shm-size)."
+            f"{free / 1e9:.2f} GB are free. Use --workers 0 or fewer of them, a smaller batch, or give the container "
+            "more (docker run --shm-size)."
         )
 
 
