@@ -63,8 +63,8 @@ class Network(nn.Module):
 def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
     """Run one clip of a specification through a backbone, so that one it cannot take is known before decoding.
 
-    First on the meta device, where nothing is computed; what fails there is tried on the CPU. The backbone cannot be used
-    afterwards.
+    First on the meta device, where nothing is computed; what fails there is tried on the CPU. The backbone cannot be
+    used afterwards.
 
     Raises:
         OsarbenchError: the clip does not fit, for example because it is too small.
