@@ -87,14 +87,10 @@ class Bench:
         return self.listing.rows[self.listing.rows["role"].isin(roles)]
 
     def digest(self, *roles: str) -> str:
-        """Return a digest of the videos of some roles: names, labels, and sizes of frames and file.
-
-        The file's size tells a video that was encoded anew, or is another one of the same length, from what it was.
-        """
+        """Return a digest of the videos of some roles: names, labels, and the contents that frames are made from."""
         rows = self.rows(*roles)
-        entries = [self.frames.entries[place] for place in self.places[rows.index]]
-        shapes = [(*entry[:4], entry.size) for entry in entries]
-        return manifest.text_digest([index.digest(self.listing._replace(rows=rows)), shapes])
+        contents = [self.frames.digest(place) for place in self.places[rows.index]]
+        return manifest.text_digest([index.digest(self.listing._replace(rows=rows)), contents])
 
 
 def set_up(request: Request, available: plugins.Plugins) -> Bench:
