@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import toy
 
-from osarbench.data import processes, store
+from osarbench.data import processes, store, video
 from osarbench.data.store import Source
 from osarbench.data.stores import contents, estimate, making, packs, readers
 from osarbench.data.stores.packed import PackedStore
@@ -352,6 +352,24 @@ def test_what_a_killed_process_left_is_removed_and_what_is_being_written_is_not(
         assert (left.exists(), writing.exists()) == (False, True)
     making.sweep(folder)
     assert [file.name for file in folder.glob(".*")] == []
+
+
+def test_frames_of_another_decoder_are_not_used(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = prepare(sources, tmp_path).digests
+    monkeypatch.setattr(video, "decoder_version", lambda: "av 16.1.0")
+    assert not {*prepare(sources, tmp_path).digests} & {*before}
+    assert len(list((tmp_path / "clips").glob("raw-*"))) == 2
+
+
+def test_a_store_is_complete_once_everything_is_decoded(sources: list[Source], tmp_path: Path) -> None:
+    asked = {"short_side": 12, "middle": None, "folder": tmp_path / "clips"}
+    assert not store.is_complete(sources, **asked)
+    assert not (tmp_path / "clips").exists()
+    prepare(sources, tmp_path)
+    assert store.is_complete(sources, **asked)
+    assert not store.is_complete(sources, **asked, kind="none")
 
 
 def test_auto_names_its_choice_and_the_others(

@@ -6,14 +6,14 @@ renamed stays what it was, and nothing stale can be read. This module imports no
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import av
-
 from osarbench import console
 from osarbench.artifacts.storage import in_words, write_text
+from osarbench.data import video
 from osarbench.data.stores import codecs, contents, estimate, making, packs
 from osarbench.data.stores.base import Entry, ListedStore, Recipe, Source
 from osarbench.data.stores.decoding import DecodingStore
@@ -21,11 +21,16 @@ from osarbench.data.stores.making import Wanted
 from osarbench.data.stores.packed import PackedStore
 from osarbench.errors import OsarbenchError, unknown_name
 
-__all__ = ["KINDS", "Entry", "Source", "Store", "prepare"]
+__all__ = ["KINDS", "Entry", "Source", "Store", "cores", "is_complete", "prepare"]
 
 Store = ListedStore  #: what `prepare` returns
 KINDS = ("auto", "raw", "jpeg", "none")
 MEMO = "files.sqlite"  #: in the folder of the stores: what video files hold
+
+
+def cores() -> int:
+    """Return how many processes may decode at once on this machine."""
+    return os.cpu_count() or 1
 
 
 def prepare(
@@ -54,6 +59,25 @@ def prepare(
     plans = (_Plan(sources, known, _recipe(its, short_side, middle, quality), folder) for its in _in_turn(kind))
     plan = _chosen(plans, workers, kind, folder)
     return _finished(plan, workers)
+
+
+def is_complete(
+    sources: Sequence[Source], *, short_side: int, middle: int | None, folder: Path, kind: str = "auto",
+    quality: int = codecs.QUALITY,
+) -> bool:  # fmt: skip
+    """Say whether `prepare` with these arguments would find everything decoded; it decodes and writes nothing.
+
+    Args:
+        sources: the videos.
+        short_side: as for `prepare`; so are the others.
+        middle: frames around the middle.
+        folder: of the stores.
+        kind: of store.
+        quality: of JPEG.
+    """
+    known = contents.look([source.path for source in sources], folder / MEMO, cores())
+    recipes = (_recipe(its, short_side, middle, quality) for its in _in_turn(kind))
+    return any(not _Plan(sources, known, recipe, folder).lacking for recipe in recipes)
 
 
 class _Plan:
@@ -107,12 +131,8 @@ MANIFEST = "store.json"  #: in a store: how its frames are made
 
 
 def _recipe(kind: str, short_side: int, middle: int | None, quality: int) -> Recipe:
-    versions = f"{_decoder()}{codecs.encoder_version(kind)}"
+    versions = f"{video.decoder_version()}{codecs.encoder_version(kind)}"
     return Recipe(kind, short_side, middle, quality if kind == "jpeg" else None, versions)
-
-
-def _decoder() -> str:
-    return f"av {av.__version__}"
 
 
 def _in_turn(kind: str) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
 
 from osarbench import console
@@ -50,7 +49,7 @@ def of(sources: Sequence[Source], short_side: int, middle: int | None, workers: 
     for source in sample:
         try:
             frames, aspect = readers.of(source.path).estimate(source.path, source.start, source.end)
-        except (av.FFmpegError, UnreadableVideo, OSError, StopIteration, UnicodeDecodeError):
+        except (UnreadableVideo, OSError):
             continue
         counts.append(frames)
         pixels = short_side * short_side * max(aspect, 1 / aspect)

@@ -13,10 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from filelock import FileLock, Timeout
-
 from osarbench import console
-from osarbench.artifacts.storage import atomic_write, in_words
+from osarbench.artifacts.locks import POLL, claim
+from osarbench.artifacts.storage import atomic_write
 from osarbench.data import processes, video
 from osarbench.data.stores import codecs, packs, readers
 from osarbench.data.stores.base import Entry, Recipe, Source
@@ -25,8 +24,6 @@ from osarbench.interfaces.frame_store import Frames
 
 VIDEOS = 64  # of a pack; small files are slow to read from a cold disk, large ones are much to lose when killed
 BYTES = 256e6  # of the video files of a pack
-#: Seconds after which a leftover is removed where no lock can tell whether somebody is still writing it.
-ABANDONED = 86_400.0
 
 
 class Wanted(NamedTuple):
@@ -102,7 +99,7 @@ def make(task: Task) -> Made:
     """Make one pack, unless it is there by now."""
     file = task.folder / f"{task.name}.json"
     with _locked(task.folder, task.name, wait=task.wait) as held:
-        if held is False:
+        if not held:
             return Made(task.name, None)
         try:
             return Made(task.name, packs.read_list(file).entries)
@@ -112,13 +109,10 @@ def make(task: Task) -> Made:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left in a store's folder; what is being written is left alone."""
-    for name in {file.name.split(".")[1] for file in folder.glob(".*") if file.suffix in (".lock", ".pack", ".json")}:
+    for name in {file.name.split(".")[1] for file in folder.glob(".*.tmp.*")}:
         with _locked(folder, name, wait=False) as held:
-            if held is False:
-                continue
-            for file in folder.glob(f".{name}.*"):
-                if file.suffix != ".lock" and (held is True or time.time() - _changed(file) > ABANDONED):
-                    file.unlink(missing_ok=True)
+            for file in folder.glob(f".{name}.*.tmp.*") if held else ():
+                file.unlink(missing_ok=True)
 
 
 def frames_of(source: Source, recipe: Recipe, first: int, length: int | None) -> Iterator[Frames]:
@@ -214,27 +208,14 @@ def middle_of(total: int, middle: int | None) -> tuple[int, int]:
 
 
 @contextmanager
-def _locked(folder: Path, name: str, *, wait: bool) -> Iterator[bool | None]:
-    """Hold a pack against other processes; yield False if another holds it, None if this disk has no locks.
-
-    Without locks two processes may make one pack twice; each writes it whole, so that costs time and nothing else.
-    """
-    lock = FileLock(folder / f".{name}.lock")
-    held: bool | None = True
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        held = False
-    except (OSError, NotImplementedError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOSPC):
-            raise in_words(folder, error) from error
-        held = None
-    try:
-        yield held
-    finally:
-        if held:
-            Path(lock.lock_file).unlink(missing_ok=True)
-            lock.release()
+def _locked(folder: Path, name: str, *, wait: bool) -> Iterator[bool]:
+    """Hold a pack against other processes, and say whether it is held; with `wait` it always is in the end."""
+    while True:
+        with claim(folder / name) as held:
+            if held or not wait:
+                yield held
+                return
+        time.sleep(POLL)
 
 
 def _size(path: str) -> float:
@@ -242,10 +223,3 @@ def _size(path: str) -> float:
         return float(sum(part.stat().st_size for part in readers.of(path).parts(path)))
     except OSError:
         return 0.0
-
-
-def _changed(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return time.time()

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-import av
-
 from osarbench.data import video
+from osarbench.data.decoder import Decoder
 from osarbench.interfaces.frame_store import Frames
 
 #: Reasons not to read a file that may be gone next time: permissions, network disks, too many open files.
@@ -63,12 +62,9 @@ class Reader:
 
     def estimate(self, path: str, start: float | None, end: float | None) -> tuple[float, float]:
         """Return about how many frames there are, and about what their width is to their height, without decoding."""
-        with av.open(path, metadata_errors="ignore") as container:
-            stream = next(iter(container.streams.video))
-            rate = float(stream.average_rate or 25)
-            seconds = float(container.duration or 0) / 1e6
-            seconds = min(seconds, end if end is not None else seconds) - (start or 0.0)
-            return max(1.0, seconds * rate), max(stream.width, 1) / max(stream.height, 1)
+        with Decoder(Path(path)) as decoder:
+            size = decoder.stream
+            return max(1.0, decoder.stated_length(start, end)), max(size.width, 1) / max(size.height, 1)
 
 
 def of(path: str) -> Reader:
