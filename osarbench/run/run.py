@@ -145,7 +145,7 @@ def evaluate(protocol: Protocol, scores: Path, folder: Path) -> dict[str, Any]:
         rows = tables.read(scores)
         result = metrics.evaluate(rows, **settings)
         with manifest.write_artifact(file, identity) as temporary:
-            temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(result.to_json(), encoding="utf-8")
         with storage.atomic_write(folder / "scores.png") as temporary:
             figures.draw(rows, temporary, title=f"{protocol.name}: {folder.name}")
     return dict(json.loads(file.read_text(encoding="utf-8")))
