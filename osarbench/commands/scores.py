@@ -53,8 +53,8 @@ def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> "Evaluation":
     """Return the metrics of a table under a named protocol, or as its run or entry states, or by default."""
-    from osarbench.reports.results import settings_of
     from osarbench.scores import metrics, table
+    from osarbench.scores.settings import settings_of
 
     rows = table.read(file)
     try:
