@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import osarbench
 import osarbench.scores.metrics as folder
+from osarbench.artifacts.code import Definition, reachable
 from osarbench.commands.listing import list_
 from osarbench.scores import metrics
 from osarbench.scores.metrics import registry, sample
@@ -59,15 +60,20 @@ def table(seed: int = 0, *, ties: bool = True, known: int = 60, unknown: int = 4
     )
 
 
+def forget() -> None:
+    registry.modules.cache_clear()
+    registry.metrics.cache_clear()
+
+
 @pytest.fixture
 def youden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A file that holds a metric, in the folder of metrics."""
     (tmp_path / "youden.py").write_text(YOUDEN)
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
-    registry.metrics.cache_clear()
+    forget()
     yield
     sys.modules.pop("osarbench.scores.metrics.youden", None)
-    registry.metrics.cache_clear()
+    forget()
 
 
 @pytest.mark.usefixtures("youden")
@@ -86,10 +92,10 @@ def test_a_new_metric_is_one_new_file() -> None:
 def test_two_metrics_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "zz_again.py").write_text(YOUDEN.replace("youden", "auroc"))
     monkeypatch.setattr(folder, "__path__", [*folder.__path__, str(tmp_path)])
-    registry.metrics.cache_clear()
+    forget()
     with pytest.raises(ValueError, match="two metrics are called auroc"):
         registry.metrics()
-    registry.metrics.cache_clear()
+    forget()
     del sys.modules["osarbench.scores.metrics.zz_again"]
 
 
@@ -169,3 +175,10 @@ def test_rounding_to_steps_hardly_moves_replicates() -> None:
     moved = dict(zip(names, np.abs(exact - rounded).max(axis=1), strict=True))
     assert moved.pop("fpr95_unknown_first") < 2 * 2 / 2**12  # a step holds as many known as unknown videos, or more
     assert max(moved.values()) < 1e-5
+
+
+def test_the_code_of_an_evaluation_holds_every_metric() -> None:
+    roots = [Definition(module, "METRICS") for module in registry.modules()]
+    reached = {str(its) for its in reachable([Definition("osarbench.scores.metrics.evaluation", "evaluate"), *roots])}
+    for name in ("ranking.precision_area", "ranking.doubled_wins", "calibration.ece", "closed.class_recalls"):
+        assert f"osarbench.scores.metrics.{name}" in reached

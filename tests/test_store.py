@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import toy
 
-from osarbench.data import store
+from osarbench.data import store, video
 from osarbench.data.store import Source, Store
 from osarbench.data.video import read_frames
 from osarbench.errors import OsarbenchError
@@ -102,6 +102,16 @@ def test_seconds_are_part_of_a_shards_name(sources: list[Source], tmp_path: Path
     cut = [source._replace(start=0.5) for source in sources]
     assert prepare(cut, tmp_path).entries[4].length == 7
     assert prepare(sources, tmp_path).entries[4].length == 12
+
+
+def test_frames_of_another_decoder_are_not_used(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(sources, tmp_path)
+    before = shards(tmp_path)
+    monkeypatch.setattr(video, "decoder_version", lambda: "av 16.1.0")
+    prepare(sources, tmp_path)
+    assert len(shards(tmp_path)) == 2 * len(before)
 
 
 def test_frames_that_would_not_fit_are_not_kept(

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from osarbench.reports.text import visible
+from osarbench.reports.formats import visible
 from osarbench.scores.metrics.registry import find
 from osarbench.scores.statistics.intervals import Interval
 from osarbench.scores.statistics.paired import Comparison, Pair, tied_ranks

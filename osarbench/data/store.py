@@ -1,8 +1,8 @@
 """Stage 2: videos decoded once, scaled, kept as raw uint8 frames in shards that name themselves by their content.
 
-A shard's name is a hash of what went into it (videos with size and time, scale, frame range), so a changed file or
-setting makes another shard, two protocols share what is equal, and nothing stale can be read. This module imports no
-torch: it runs in decoding processes.
+A shard's name is a hash of what went into it (videos with size and time, decoder, scale, frame range), so a changed
+file, setting or decoder makes another shard, two protocols share what is equal, and nothing stale can be read. This
+module imports no torch: it runs in decoding processes.
 """
 
 import hashlib
@@ -23,11 +23,18 @@ import numpy as np
 from osarbench import console
 from osarbench.artifacts.storage import atomic_write
 from osarbench.data import video
+from osarbench.digests import content_digest
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.frame_store import FrameStore
 
 FORMAT = 3  # raise it when the same video would give other frames
 SHARD = 64  # videos; small files are slow to read from a cold disk, large ones are much to lose when killed
 RAW_LIMIT = 20e9  # bytes; above it, or above half of the free space, frames are decoded again each time
+
+
+def cores() -> int:
+    """Return how many processes may decode at once on this machine."""
+    return os.cpu_count() or 1
 
 
 class Source(NamedTuple):
@@ -52,7 +59,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(FrameStore):
     """Decoded frames of a list of videos; small enough to be sent to loader processes."""
 
     sources: tuple[Source, ...]
@@ -78,6 +85,15 @@ class Store:
         bytes_wanted = slice(entry.offset, entry.offset + int(np.prod(shape)))
         stored = _open(shard)[bytes_wanted].reshape(shape)
         return np.array(stored[wanted], dtype=np.uint8)
+
+    def length(self, video: int) -> int:
+        """Return how many frames of a video may be asked for."""
+        return self.entries[video].length
+
+    def digest(self, video: int) -> str:
+        """Return a digest of what a video's frames are made from."""
+        entry = self.entries[video]
+        return content_digest([*entry[:4], entry.size])
 
     @property
     def unreadable(self) -> list[tuple[int, str]]:
@@ -116,6 +132,23 @@ def prepare(
     return Store(tuple(sources), tuple(entries), tuple(shards), short_side)
 
 
+def is_complete(
+    sources: Sequence[Source], *, short_side: int, middle: int | None, folder: Path, kind: str = "auto"
+) -> bool:
+    """Say whether `prepare` with these arguments would find everything decoded.
+
+    Args:
+        sources: the videos; their files exist.
+        short_side: pixels to which the short side is scaled.
+        middle: use only this many frames around the middle; None: all.
+        folder: of the shards.
+        kind: as for `prepare`.
+    """
+    chunks = [tuple(sources[begin : begin + SHARD]) for begin in range(0, len(sources), SHARD)]
+    kinds = {"auto": (True, False), "raw": (True,), "none": (False,)}.get(kind, ())
+    return any(not _planned(chunks, short_side, middle, folder, raw=raw)[1] for raw in kinds)
+
+
 class _Task(NamedTuple):
     sources: tuple[Source, ...]
     short_side: int
@@ -136,7 +169,7 @@ def _planned(
 
 def _shard_file(folder: Path, chunk: Sequence[Source], short_side: int, middle: int | None, kind: str) -> Path:
     stats = [(source.id, source.start, source.end, *_size_and_time(source.path)) for source in chunk]
-    text = json.dumps([FORMAT, kind, short_side, middle, stats])
+    text = json.dumps([FORMAT, video.decoder_version(), kind, short_side, middle, stats])
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.bin"
 
 

@@ -78,7 +78,7 @@ def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
 
 
 def normalise(clips: Tensor, spec: ClipSpec) -> Tensor:
-    """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, 3, T, H, W]."""
+    """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, C, T, H, W]."""
     scale, shift = _scale_and_shift(spec.mean, spec.std, clips.device)
     return clips.float().mul_(scale).sub_(shift)
 
@@ -137,8 +137,8 @@ def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
 @lru_cache
 @torch.inference_mode(False)
 def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return 1 / (255 std) and mean / std, [3, 1, 1, 1]; kept, for a copy to a GPU makes it wait."""
-    mean_, std_ = (torch.tensor(values, device=device).view(3, 1, 1, 1) for values in (mean, std))
+    """Return 1 / (255 std) and mean / std, [C, 1, 1, 1]; kept, for a copy to a GPU makes it wait."""
+    mean_, std_ = (torch.tensor(values, device=device).view(-1, 1, 1, 1) for values in (mean, std))
     return 1 / (255 * std_), mean_ / std_
 
 

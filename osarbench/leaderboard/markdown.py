@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from osarbench.reports.text import visible
+from osarbench.reports.formats import visible
 
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 #: An underscore within a word is no markup.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from osarbench.errors import OsarbenchError
+from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import Outcome, outcome
 from osarbench.scores.settings import TABLES, facts_of, settings_of
@@ -48,7 +49,7 @@ def gather(paths: Sequence[Path]) -> list[Result]:
         for file in _tables(path):
             files.setdefault(file.resolve(), file)
     found = list(files.values())
-    return [_result(name, file) for name, file in zip(_names(found), found, strict=True)]
+    return [_result(visible(name), file) for name, file in zip(_names(found), found, strict=True)]
 
 
 def differences(results: Sequence[Result]) -> list[str]:

@@ -2,27 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from unicodedata import category
 
+from osarbench.reports.formats import visible
 from osarbench.scores.metrics.metric import Metric
 from osarbench.scores.metrics.registry import find
 
-#: Unicode categories: control, format, surrogate, line and paragraph separators.
-_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 #: What a table for people shows, by name.
 SHOWN = ("closed_accuracy", "auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "known_accepted")
-
-
-def visible(text: str) -> str:
-    """Return a text in one line that moves no cursor: control and format characters are shown by their escapes.
-
-    >>> visible("a name\\nof two lines")
-    'a name\\\\nof two lines'
-    """
-    return "".join(
-        character.encode("unicode_escape").decode() if category(character) in _UNSEEN else character
-        for character in text
-    )
 
 
 def columns() -> list[Metric]:

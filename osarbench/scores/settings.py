@@ -15,13 +15,13 @@ _KEYS = ("quantile", "threshold_from", "threshold_rule", "draws", "seed", "conte
 
 
 def facts_of(file: Path) -> dict[str, Any]:
-    """Return what is known of the making of a scores table: of its manifest, else its first line; empty if nothing is.
+    """Return what is known of the making of a scores table: by its manifest, else its first line; empty if nothing is.
 
     Raises:
         OsarbenchError: the manifest or the first line is damaged.
     """
     made = manifest.read(file)
-    return dict(made["identity"]) if made is not None else table.read_facts(file) or {}
+    return dict(made.get("origin", {})) if made is not None else table.read_facts(file) or {}
 
 
 def settings_of(file: Path, facts: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -12,6 +12,14 @@ from osarbench.scores.metrics.metric import Block, Metric
 
 
 @cache
+def modules() -> Mapping[str, tuple[Metric, ...]]:
+    """Return the modules of this folder that expose metrics, by their full name, with these."""
+    names = [f"{folder.__name__}.{module.name}" for module in iter_modules(folder.__path__)]
+    found = {name: getattr(import_module(name), "METRICS", ()) for name in sorted(names)}
+    return MappingProxyType({name: metrics for name, metrics in found.items() if metrics})
+
+
+@cache
 def metrics() -> Mapping[str, Metric]:
     """Return every metric by its name, module by module.
 
@@ -19,8 +27,8 @@ def metrics() -> Mapping[str, Metric]:
         ValueError: two records have one name.
     """
     found: dict[str, Metric] = {}
-    for module in sorted(module.name for module in iter_modules(folder.__path__)):
-        for metric in getattr(import_module(f"{folder.__name__}.{module}"), "METRICS", ()):
+    for exposed in modules().values():
+        for metric in exposed:
             if metric.name in found:
                 raise ValueError(f"two metrics are called {metric.name}")
             found[metric.name] = metric
