@@ -112,7 +112,7 @@ def _method(head: HeadPlan, method: Method, draw: Draw | None) -> MethodPlan:
         output=folder / "metrics.json",
         inputs={"scores": score},
         settings=metrics.settings_of(head.experiment.protocol),
-        code=Code.of(metrics.evaluate, *(Definition(module, "METRICS") for module in registry.modules())),
+        code=registry.code() for module in registry.modules())),
         packages=METRIC_PACKAGES,
         make=lambda step, into: _evaluate(score, step, into),
         cheap=True,
