@@ -1,8 +1,10 @@
 """The command line: parse, call, print. The commands are in `osarbench.commands`."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -61,17 +63,39 @@ for section in SECTIONS.values():
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what the user can mend is one message, without traceback, and exit status 1."""
+    # SLURM and containers end a run so; what is held is let go, as after Ctrl-C
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="osarbench", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        _exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("osarbench: interrupted. Run the same command again to go on where it stopped.", err=True)
-        sys.exit(130)
+        _exit(130)
+    except _TerminatedError:
+        click.echo("osarbench: terminated. Run the same command again to go on where it stopped.", err=True)
+        _exit(143)
     except OsarbenchError as error:
         click.echo(f"osarbench: {error}", err=True)
-        sys.exit(1)
+        _exit(1)
+
+
+class _TerminatedError(BaseException):
+    """The process was asked to end; no handler of ordinary errors may swallow it."""
+
+
+def _terminated(*_: object) -> None:
+    raise _TerminatedError
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process; in a distributed run at once, for an orderly end would wait for processes that wait for it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """The command line as a user meets it: tables, clear errors, exit codes."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -123,3 +126,47 @@ def test_two_processes_train_one_network(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("AUROC ↑") == 1
     assert (tmp_path / "runs/toy/toy/linear-0/dnn/metrics.json").is_file()
+
+
+def _lines_until_an_epoch_is_done(process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    while "train: epoch 2/" not in process.stderr.readline():
+        assert process.poll() is None
+
+
+def _launched_by(process: "subprocess.Popen[str]") -> int:
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    (second,) = [pid for pid in children if "toy.toml" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return int(second)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("victim", "signal_", "code", "said"),
+    [
+        ("second", signal.SIGKILL, 1, r"rank 1 \(killed by signal 9\) died"),
+        ("first", signal.SIGTERM, 143, "terminated. Run the same command again"),
+        ("first", signal.SIGKILL, -9, ""),
+    ],
+)
+def test_when_one_process_of_a_distributed_run_ends_all_do(
+    victim: str, signal_: signal.Signals, code: int, said: str
+) -> None:
+    command = [sys.executable, "-m", "osarbench", "run", "--method", "dnn", *TOY, "--devices", "2", "--epochs", "99999"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    _lines_until_an_epoch_is_done(process)
+    second = _launched_by(process)
+    os.kill(second if victim == "second" else process.pid, signal_)
+    _, rest = process.communicate()  # ends when the last process that holds the pipe has ended
+    assert process.returncode == code
+    assert re.search(said, rest)
+    while _lives(second):
+        time.sleep(0.1)

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
@@ -14,7 +15,7 @@ from click.testing import CliRunner, Result
 from osarbench.audits import frame_hash, hash_cache
 from osarbench.audits.hash_cache import Piece
 from osarbench.commands import audits
-from osarbench.data.video import read_frames
+from osarbench.data.video import Cut, read_frames
 from osarbench.errors import OsarbenchError
 
 PROTOCOL = """
@@ -168,16 +169,24 @@ def test_hashes_are_kept_until_a_file_changes(own: Path, tmp_path: Path, monkeyp
     first = hash_cache.hash_all(pieces, tmp_path / "cache")
     calls: list[str] = []
 
-    def counting(path: Path, **_: float | None) -> frame_hash.Hashes:
+    def counting(path: Path, cuts: Sequence[Cut]) -> list[frame_hash.Hashes | str]:
         calls.append(path.name)
-        return np.zeros((0, 4), np.uint64)
+        return [np.zeros((0, 4), np.uint64) for _ in cuts]
 
-    monkeypatch.setattr(frame_hash, "hash_video", counting)
+    monkeypatch.setattr(frame_hash, "hash_pieces", counting)
     again = hash_cache.hash_all(pieces, tmp_path / "cache")
     assert all(np.array_equal(first[piece], again[piece]) for piece in pieces)
     (own / LISTED[1][0]).touch()
     hash_cache.hash_all(pieces, tmp_path / "cache")
     assert calls == [LISTED[1][0]]
+
+
+def test_hashes_of_another_decoder_are_not_used(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    piece = Piece(own / LISTED[0][0])
+    hash_cache.hash_all([piece], tmp_path / "cache")
+    monkeypatch.setattr(hash_cache, "decoder_version", lambda: "another")
+    hash_cache.hash_all([piece], tmp_path / "cache")
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 2
 
 
 def test_a_damaged_cache_is_made_anew(own: Path, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_slowfasts_recipe_warms_up_under_its_cosine() -> None:
 
 
 def test_the_longest_fitting_prefix_sets_the_rate() -> None:
-    optimizer = make_optimizer(network(), recipe(rates={"backbone.": 0.1, "backbone.1": 2.0}))
+    optimizer = make_optimizer(network(), recipe(lr_multipliers={"backbone.": 0.1, "backbone.1": 2.0}))
     rates = {round(group["lr"], 6): sum(p.numel() for p in group["params"]) for group in optimizer.param_groups}
     assert rates == {0.01: 16, 0.2: 8, 0.1: 10}
 
@@ -73,7 +73,7 @@ def test_a_warm_up_can_begin_with_a_share_of_the_rate() -> None:
 
 def test_biases_can_have_a_rate_of_their_own_those_of_norms_left_out() -> None:
     modules = nn.ModuleDict({"backbone": nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), "head": nn.Linear(4, 2)})
-    groups = make_optimizer(modules, recipe(bias_rate=2.0, rates={"head.bias": 10.0})).param_groups
+    groups = make_optimizer(modules, recipe(bias_lr_multiplier=2.0, lr_multipliers={"head.bias": 10.0})).param_groups
     assert {group["rate"]: sum(p.numel() for p in group["params"]) for group in groups} == {1.0: 28, 2.0: 4, 10.0: 2}
 
 
@@ -89,4 +89,4 @@ def test_lars_scales_steps_to_the_weights() -> None:
 
 def test_a_prefix_that_fits_nothing_is_an_error() -> None:
     with pytest.raises(OsarbenchError, match="no trained parameter starts with 'haed'"):
-        make_optimizer(network(), recipe(rates={"haed": 2.0}))
+        make_optimizer(network(), recipe(lr_multipliers={"haed": 2.0}))

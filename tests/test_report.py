@@ -20,10 +20,20 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from osarbench.commands.report import report
 from osarbench.data import locations as places
 from osarbench.errors import OsarbenchError
-from osarbench.reports import confusion, disagreements, figures, page, plots, results, style, thumbnails
+from osarbench.reports import (
+    confusion,
+    disagreements,
+    figures,
+    page,
+    plots,
+    rendering,
+    results,
+    style,
+    tables,
+    thumbnails,
+)
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.build import build
-from osarbench.reports.markup import Safe, tag
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import FloatArray
 
@@ -347,9 +357,14 @@ def luminance(colour: str) -> float:
     return float(np.dot(linear(colour), [0.2126, 0.7152, 0.0722]))
 
 
-def test_markup_escapes_text_and_attributes_alike() -> None:
-    assert tag("p", HOSTILE, title=HOSTILE).count("<") == 2
-    assert tag("p", Safe("<b>x</b>")) == "<p><b>x</b></p>"
+def test_a_table_escapes_text_and_attributes_alike() -> None:
+    shown = tables.Table(HOSTILE, [tables.Column(HOSTILE, hint=HOSTILE)], [[tables.Cell(HOSTILE, position=0)]])
+    written = rendering.environment().from_string('{% from "macros.html" import table %}{{ table(shown) }}')
+    seen = Page(written.render(shown=shown))
+    assert "script" not in {tag for tag, _ in seen.tags}
+    assert seen.cells == [[HOSTILE], [HOSTILE]]
+    assert seen.values("aria-label") == [HOSTILE, HOSTILE]
+    assert seen.values("title") == [HOSTILE]
 
 
 def video(file: Path, shade: int) -> None:

@@ -1,8 +1,11 @@
 """The whole pipe on a toy: its files, reuse, refusal, and what happens when it is killed."""
 
+import gzip
+import hashlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,13 +18,16 @@ import pytest
 import torch
 import toy
 
+from osarbench.artifacts import storage
 from osarbench.data import locations as places
 from osarbench.errors import OsarbenchError
 from osarbench.leaderboard import entries
 from osarbench.protocols import protocol as protocols
-from osarbench.run import context as bench
-from osarbench.run.context import Request
-from osarbench.run.run import Entry, Failed, run
+from osarbench.reports.figures import draw
+from osarbench.run import weights as starting_weights
+from osarbench.run.config import RunConfig
+from osarbench.run.run import Entry, Failed, plan, run
+from osarbench.scores import table
 
 HERE = Path(__file__).parent
 WORDED = """
@@ -55,10 +61,10 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def request(folder: Path, cache: Path, *methods: str, **changes: Any) -> Request:
+def request(folder: Path, cache: Path, *methods: str, **changes: Any) -> RunConfig:
     found = places.Locations(data=None, datasets={}, cache=cache, weights=None)
-    asked = Request(
-        protocol=str(HERE / "toy.toml"), backbone="toy", methods=methods or ("dnn",), places=found,
+    asked = RunConfig(
+        protocol=str(HERE / "toy.toml"), backbone="toy", methods=methods or ("dnn",), locations=found,
         runs=folder / "runs", device="cpu", plugin_files=(HERE / "toy.py",),
     )  # fmt: skip
     return replace(asked, **changes)
@@ -74,7 +80,7 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_a_run_leaves_the_whole_chain_of_files(tmp_path: Path, cache: Path) -> None:
-    (entry,) = run(request(tmp_path, cache))
+    (entry,) = run(request(tmp_path, cache), draw=draw)
     folder = tmp_path / "runs" / "toy" / "toy" / "linear-0"
     assert entry.folder == folder / "dnn"
     for file in ("../../index.csv", "../../skipped.json", "network.pt", "features.npy", "training.csv",
@@ -120,7 +126,7 @@ def test_other_settings_are_refused_and_redo_makes_them(tmp_path: Path, cache: P
         run(request(tmp_path, cache, epochs=2))
     (entry,) = run(request(tmp_path, cache, epochs=2, redo=True))
     manifest = json.loads((entry.folder / "scores.csv.manifest.json").read_text())
-    assert manifest["identity"]["deviations"] == {"epochs": 2}
+    assert manifest["origin"]["deviations"] == {"epochs": 2}
 
 
 def test_a_setting_is_one_entry_however_it_is_written(tmp_path: Path, cache: Path) -> None:
@@ -159,7 +165,7 @@ def test_another_seed_is_another_entry(tmp_path: Path, cache: Path) -> None:
     assert not scores(first)["uncertainty"].equals(scores(second)["uncertainty"])
 
 
-def _killed_after_epoch(asked: Request, epoch: int) -> None:
+def _killed_after_epoch(asked: RunConfig, epoch: int) -> None:
     from osarbench.model import train
 
     torch.set_num_threads(1)
@@ -188,7 +194,7 @@ def test_a_killed_training_goes_on_to_the_result_of_an_unbroken_one(tmp_path: Pa
     assert history["epoch"].tolist() == [1, 2, 3, 4]
 
 
-def _killed_while_joining(asked: Request) -> None:
+def _killed_while_joining(asked: RunConfig) -> None:
     from osarbench.model import extract
 
     torch.set_num_threads(1)
@@ -214,7 +220,7 @@ def test_a_killed_extraction_keeps_its_pieces(tmp_path: Path, cache: Path, monke
     assert not any(piece.exists() for piece in pieces)
 
 
-def _run(asked: Request) -> None:
+def _run(asked: RunConfig) -> None:
     torch.set_num_threads(1)
     run(asked)
 
@@ -339,20 +345,65 @@ def test_a_folder_of_weights_needs_a_protocol_that_names_a_file_in_it(tmp_path: 
         run(request(tmp_path, cache, weights=str(tmp_path)))
 
 
-@pytest.mark.parametrize(
-    ("protocol", "weights", "noted"),
-    [
-        ("dear2021-hmdb51", "torchvision", "torchvision"), ("dear2021-hmdb51", "none", "none"),
-        ("dear2021-hmdb51", "elsewhere/tsm.pth", None), ("dear2021-hmdb51", None, None),
-        ("psl2023-hmdb51-scratch", "torchvision", "torchvision"), ("psl2023-hmdb51-scratch", "a/net.pth", "net.pth"),
-        ("psl2023-hmdb51-scratch", "none", None),
-    ],
-)  # fmt: skip
-def test_other_weights_than_the_protocols_are_a_deviation(
-    tmp_path: Path, protocol: str, weights: str | None, noted: str | None
-) -> None:
-    asked = request(tmp_path, tmp_path, protocol=protocol, backbone="tsm", weights=weights)
-    assert bench._recipe(asked, protocols.read(protocol))[1].get("weights") == noted
+def deviation(folder: Path, protocol: str, weights: str | None, configured: Path | None = None) -> str | None:
+    """Return how weights, of --weights or of the environment, depart from what a protocol names for TSM."""
+    read = protocols.read(protocol)
+    found = places.Locations(data=None, datasets={}, cache=folder, weights=configured)
+    asked = replace(request(folder, folder, protocol=protocol, weights=weights), locations=found)
+
+    class Known(toy.ToyBackbone):
+        def fetch_weights(self, source: str, folder: Path) -> Path:
+            (folder / "fetched.pth").write_bytes(b"a library's")
+            return folder / "fetched.pth"
+
+    (folder / "weights").mkdir(exist_ok=True)
+    return starting_weights.resolve(asked, read, read.recipe("tsm"), Known()).deviation
+
+
+def test_other_weights_than_the_protocols_are_a_deviation(tmp_path: Path) -> None:
+    own = tmp_path / "mine.pth"
+    own.write_bytes(b"mine")
+    digest = storage.sha256(own)[:8]
+    assert deviation(tmp_path, "dear2021-hmdb51", "none") == "none"
+    assert deviation(tmp_path, "dear2021-hmdb51", "torchvision") == "torchvision"
+    assert deviation(tmp_path, "dear2021-hmdb51", str(own)) == f"mine.pth (sha256 {digest})"
+    assert deviation(tmp_path, "dear2021-hmdb51", None, own) == f"mine.pth (sha256 {digest})"
+    assert deviation(tmp_path, "psl2023-hmdb51-scratch", str(own)) == f"mine.pth (sha256 {digest})"
+    assert deviation(tmp_path, "psl2023-hmdb51-scratch", "none") is None
+    assert deviation(tmp_path, "psl2023-hmdb51-scratch", None) is None
+
+
+def named_by_its_hash(folder: Path, content: bytes = b"the zoo's") -> tuple[str, Path]:
+    """Return a protocol that names a file by eight digits of its sha256 as MMAction2 does, and that file."""
+    digits = hashlib.sha256(content).hexdigest()[:8]
+    file = folder / f"tsm_r50-{digits}.pth"
+    file.write_bytes(content)
+    text = protocols.read("dear2021-hmdb51").file.read_text()
+    protocol = folder / "named.toml"
+    protocol.write_text(text.replace("tsm_r50_dense_256p_1x1x8_100e_kinetics400_rgb_20200727-e1e0c785.pth", file.name))
+    return str(protocol), file
+
+
+def test_the_content_that_a_protocol_names_is_no_deviation_whatever_the_files_name(tmp_path: Path) -> None:
+    protocol, file = named_by_its_hash(tmp_path)
+    assert deviation(tmp_path, protocol, str(tmp_path), tmp_path) is None
+    renamed = file.rename(tmp_path / "kinetics.pth")
+    assert deviation(tmp_path, protocol, str(renamed)) is None
+
+
+def test_another_content_under_the_name_that_a_protocol_names_is_refused(tmp_path: Path) -> None:
+    protocol, file = named_by_its_hash(tmp_path)
+    file.write_bytes(b"another one")
+    with pytest.raises(OsarbenchError, match="is not the weights file that the protocol names: its sha256 begins"):
+        deviation(tmp_path, protocol, None, tmp_path)
+
+
+def test_weights_that_a_protocol_names_without_a_hash_are_a_deviation(tmp_path: Path) -> None:
+    protocol, file = named_by_its_hash(tmp_path)
+    bare = tmp_path / "bare.toml"
+    bare.write_text(Path(protocol).read_text().replace(file.name, "tsm.pth"))
+    file.rename(tmp_path / "tsm.pth")
+    assert str(deviation(tmp_path, str(bare), None, tmp_path)).startswith("tsm.pth (sha256 ")
 
 
 def test_a_damaged_feature_file_is_made_again(tmp_path: Path, cache: Path) -> None:
@@ -383,3 +434,60 @@ def test_loader_processes_change_nothing(tmp_path: Path, cache: Path) -> None:
     (alone,) = run(request(tmp_path / "a", cache, workers=0))
     (helped,) = run(request(tmp_path / "b", cache, workers=1))
     assert (alone.folder / "scores.csv").read_bytes() == (helped.folder / "scores.csv").read_bytes()
+
+
+def test_a_dry_run_says_what_is_missing_fresh_and_stale_and_makes_nothing(tmp_path: Path, cache: Path) -> None:
+    def states(**changes: Any) -> dict[str, str]:
+        planned, _ = plan(request(tmp_path, cache, "dnn", **changes))
+        assert planned is not None
+        return {step.name.split(" ")[0]: step.state()[0] for step in planned.steps}
+
+    run(request(tmp_path / "elsewhere", cache, "dnn"))  # decodes
+    assert states() == {"decode": "fresh", "train": "missing", "extract": "missing", "score": "missing",
+                        "evaluate": "missing"}  # fmt: skip
+    assert not (tmp_path / "runs").exists()
+    run(request(tmp_path, cache, "dnn"))
+    assert set(states().values()) == {"fresh"}
+    assert states(epochs=2)["train"] == "stale"
+
+
+def test_an_entry_carries_its_whole_origin(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    file = entries.publish_run(entry.scores, tmp_path / "boards")
+    facts = table.read_facts(file) or {}
+    assert {"protocol", "backbone", "method", "settings", "seed", "weights", "commit", "code", "network", "features",
+            "versions", "python", "osarbench", "made"} <= set(facts)  # fmt: skip
+    assert facts["weights"] is None  # from scratch
+    assert set(facts["code"]) == {"train", "extract", "score"}
+    assert {"device", "name", "devices", "precision", "threads", "seconds", "identity", "sha256"} <= set(
+        facts["network"]
+    )
+    assert facts["network"]["precision"] == "32-true"
+
+
+def test_the_facts_of_an_entry_are_sealed_with_its_rows(tmp_path: Path, cache: Path) -> None:
+    (entry,) = run(request(tmp_path, cache))
+    file = entries.publish_run(entry.scores, tmp_path / "boards")
+    text = gzip.decompress(file.read_bytes())
+    file.write_bytes(gzip.compress(text.replace(b'"threads": 1', b'"threads": 8', 1)))
+    with pytest.raises(OsarbenchError, match="facts in the first line of .* were changed"):
+        table.read_facts(file)
+
+
+NOTHING_TRAINED = """
+[training]
+mode = "none"
+"""
+
+
+def test_a_protocol_may_say_that_nothing_is_trained(tmp_path: Path, cache: Path) -> None:
+    (trained,) = run(request(tmp_path, cache))
+    weights = trained.folder.parent / "network.pt"
+    text = re.sub(r"\[training\].*?(?=\n\[|\Z)", NOTHING_TRAINED, (HERE / "toy.toml").read_text(), flags=re.DOTALL)
+    file = tmp_path / "frozen.toml"
+    file.write_text(f'{text}\n[backbones.toy]\nweights = "network.pt"\nweights_sha256 = "{storage.sha256(weights)}"\n')
+    asked = request(tmp_path, cache, protocol=str(file), publish=True)
+    asked = replace(asked, locations=replace(asked.locations, weights=weights.parent))
+    (taken,) = run(asked)
+    assert scores(taken).equals(scores(trained))
+    assert not (taken.folder.parent / "training.csv").exists()

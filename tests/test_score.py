@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from osarbench.data.index import Index
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import LinearHead, Method, Outputs
-from osarbench.run import score
+from osarbench.run import scoring
+from osarbench.run.tasks import Classification
 
 VIDEOS, CLASSES = 10, ("jump", "run", "walk")
 FEATURES = np.random.default_rng(0).normal(size=(VIDEOS, 2, 4)).astype(np.float32)
@@ -57,7 +57,12 @@ def head() -> LinearHead:
 
 
 def table(method: Method, own_head: LinearHead | None = None) -> pd.DataFrame:
-    return score.table(method, own_head or head(), FEATURES, ROWS, Index(ROWS, CLASSES, ()))
+    return scored(method, own_head or head(), ROWS)
+
+
+def scored(method: Method, own_head: LinearHead, rows: pd.DataFrame) -> pd.DataFrame:
+    decisions = scoring.decide(method, own_head, FEATURES, rows["video"].to_numpy(), CLASSES)
+    return Classification().table(rows, decisions, CLASSES)
 
 
 def test_what_a_method_does_to_the_head_leaves_the_next_one_alone() -> None:
@@ -88,7 +93,7 @@ def test_a_score_of_a_wrong_form_is_named(uncertainty: Callable[[Outputs], Any],
 def test_rows_without_a_number_are_counted_over_all_videos_and_the_first_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(score, "CHUNK", 4)
+    monkeypatch.setattr(scoring, "CHUNK", 4)
     lost = [3, 4, 9]
     whole = torch.from_numpy(FEATURES[lost]).mean(dim=1)
 
@@ -128,7 +133,15 @@ def test_a_method_that_ends_the_program_is_named() -> None:
 
 def test_a_table_says_at_which_rank_the_label_of_a_known_video_stands() -> None:
     rows = ROWS.assign(role=["unknown", *["known"] * (VIDEOS - 1)], label=["fly", *["run"] * (VIDEOS - 1)])
-    found = score.table(Scored(energy), head(), FEATURES, rows, Index(rows, CLASSES, ()))
+    found = scored(Scored(energy), head(), rows)
     assert found["label_rank"].isna().tolist() == [True] + [False] * (VIDEOS - 1)
     assert set(found["label_rank"][1:]) <= {1, 2, 3}
     assert ((found["label_rank"] == 1) == (found["predicted"] == found["label"])).all()
+
+
+def test_a_method_is_told_the_names_of_the_classes() -> None:
+    def uncertainty(outputs: Outputs) -> Tensor:
+        assert outputs.class_names == CLASSES
+        return energy(outputs)
+
+    assert len(table(Scored(uncertainty))) == VIDEOS

@@ -20,6 +20,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.method import Head, LinearHead, Progress
 from osarbench.model import network, optimize
+from osarbench.model.device import Machine
 from osarbench.model.train import Trained, train
 from osarbench.protocols import protocol
 from osarbench_plugins.methods._bayes import BnnHead
@@ -57,8 +58,8 @@ def two_steps(head: Head, recipe: protocol.Training, folder: Path) -> Step:
     whole = network.Network(ToyBackbone(), head, ToyBackbone.clip)
     before, parameters = copy.deepcopy(whole), dict(whole.named_parameters())
     torch.manual_seed(7)
-    fabric = Fabric(accelerator="cpu", devices=1)
-    train(fabric, whole, SixClips(), recipe, Loading(0, pin=False), seed=0, into=Trained(folder), identity={})  # type: ignore[arg-type]
+    machine = Machine(Fabric(accelerator="cpu", devices=1), "32-true", Loading(0, pin=False))
+    train(machine, whole, SixClips(), recipe, seed=0, into=Trained(folder), identity={})  # type: ignore[arg-type]
     rows = list(csv.DictReader(Trained(folder).history.read_text().splitlines()))
     terms = [{name: float(row[name]) for name in row if name.startswith("loss_")} for row in rows]
     return Step(before, parameters, terms)

@@ -1,5 +1,6 @@
 """Decoding: the frames that were asked for, and clear words about files that cannot be used."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -107,6 +108,44 @@ def test_what_is_no_video_is_reported(tmp_path: Path, content: bytes | None, rea
         path.write_bytes(content)
     with pytest.raises(UnreadableVideo, match=reason):
         read_frames(path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "12:30:05.avi",
+        "http:x.avi",
+        "concat:a|b.avi",
+        "data:,x.avi",
+        "pipe:0",
+        " leading.avi",
+        "a\u2028b\f.avi",
+        "%d.avi",
+    ],
+)
+def test_a_file_is_opened_whatever_it_is_called(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "2024:05").mkdir()
+    for path in (Path(name), Path("2024:05") / name, Path("./2024:05", name)):
+        (tmp_path / path).write_bytes(video.read_bytes())
+        monkeypatch.chdir(tmp_path)
+        assert count_frames(path) == 30
+        assert len(read_frames(tmp_path / path, [3])) == 1
+
+
+def test_a_name_that_is_not_utf_8_is_read_and_can_be_printed(tmp_path: Path, video: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.avi")
+    try:
+        path.write_bytes(video.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    assert count_frames(path) == 30
+    path.write_bytes(b"not a video" * 99)
+    with pytest.raises(UnreadableVideo) as caught:
+        count_frames(path)
+    assert caught.value.path == path
+    assert f"{tmp_path}/caf\\xe9.avi: Invalid data" in str(caught.value).encode().decode()
 
 
 def test_a_file_with_sound_alone_is_reported(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from osarbench.commands.weights import weights
 from osarbench.errors import OsarbenchError
-from osarbench.model.weights import read_file
+from osarbench.interfaces.weights import read_file
 from osarbench_plugins.backbones import _hub
 from osarbench_plugins.backbones.i3d import I3D
 from osarbench_plugins.backbones.slowfast import SlowFast

@@ -15,14 +15,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from tabulate import tabulate
 
-from osarbench.data.index import Index
 from osarbench.interfaces.method import LinearHead, Method
 from osarbench.plugins import loading as plugins
-from osarbench.run import score
+from osarbench.run import scoring
 from osarbench.scores.metrics import ranking
 
 CLASSES, DIM, CAUSES = 101, 2048, 256
@@ -70,21 +68,13 @@ def make(seed: int = 0) -> Made:
 
 def seconds(method: Method, made: Made) -> tuple[float, float, float, float]:
     """Return seconds to fit and to score, processor seconds of both, and the AUROC."""
-    index = Index(pd.DataFrame(), tuple(f"class{label}" for label in range(CLASSES)), ())
-    rows = pd.DataFrame(
-        {
-            "video": [f"{place}" for place in range(KNOWN + UNKNOWN)],
-            "role": ["known"] * KNOWN + ["unknown"] * UNKNOWN,
-            "source": "synthetic",
-            "label": "class0",
-            "group": "",
-        }
-    )
+    names = [f"class{label}" for label in range(CLASSES)]
+    videos = np.array([str(number) for number in range(KNOWN + UNKNOWN)])
     begin, processor = time.perf_counter(), time.process_time()
-    if score.learns(method):
-        score.fit(method, made.head, made.train, made.labels)
+    if scoring.needs_fit(method):
+        scoring.fit(method, made.head, made.train, made.labels, names)
     fitted = time.perf_counter()
-    uncertainty = score.table(method, made.head, made.test, rows, index)["uncertainty"].to_numpy()
+    uncertainty = scoring.decide(method, made.head, made.test, videos, names).uncertainty
     scored, processor = time.perf_counter(), time.process_time() - processor
     auroc = ranking.auroc(ranking.rank(known=uncertainty[:KNOWN], unknown=uncertainty[KNOWN:])) or 0.0
     return fitted - begin, scored - fitted, processor, auroc

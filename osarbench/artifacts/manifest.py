@@ -1,10 +1,12 @@
-"""What made a file: its identity beside it, atomic writes, reuse of what fits and refusal of what does not."""
+"""What made a file: the manifest next to it, reuse of what is fresh and refusal of what is stale.
 
-import ast
-import hashlib
+A file is *fresh* if the identity in its manifest is the one it would be made with now, and its bytes are those that
+were written. Identities are computed in one place, `osarbench.artifacts.steps`.
+"""
+
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,23 +14,28 @@ from typing import Any
 
 from osarbench import __version__
 from osarbench.artifacts import storage
+from osarbench.digests import content_digest, plain
 from osarbench.errors import OsarbenchError
 
 Identity = Mapping[str, Any]
+#: Files whose bytes were found right, by path, with size, time and sha256: each is checked once a process.
+_checked: dict[Path, tuple[int, int, str]] = {}
 
 
 def manifest_of(file: Path) -> Path:
-    """Return the manifest that stands beside a file."""
+    """Return the path of the manifest next to a file."""
     return file.with_name(f"{file.name}.manifest.json")
 
 
 def read(file: Path) -> dict[str, Any] | None:
-    """Return what the manifest beside a file states, None if there is none or a damaged one."""
+    """Return what the manifest next to a file states, None if there is none or a damaged one."""
     try:
         manifest = json.loads(manifest_of(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return manifest if isinstance(manifest, dict) and "identity" in manifest and "sha256" in manifest else None
+    if not isinstance(manifest, dict) or manifest.pop("seal", None) != _seal(manifest):
+        return None
+    return manifest if "identity" in manifest and "sha256" in manifest else None
 
 
 def is_fresh(file: Path, identity: Identity, *, redo: bool) -> bool:
@@ -42,21 +49,42 @@ def is_fresh(file: Path, identity: Identity, *, redo: bool) -> bool:
     manifest = read(file)
     if manifest is None or not file.is_file():
         return False
-    differences = list(_differences(manifest["identity"], _plain(identity)))
-    if differences:
+    different = differences(manifest["identity"], identity)
+    if different:
         if redo:
             return False
         raise OsarbenchError(
             f"{file} was made with other settings than this run has:\n"
-            + "".join(f"  {line}\n" for line in differences[:12])
-            + "Use --redo to make it anew, or --runs DIR to keep both."
+            + "".join(f"  {line}\n" for line in different[:12])
+            + "Use --redo to replace it, or --runs DIR to keep both."
         )
-    return _intact(file, manifest)
+    return is_intact(file, manifest)
+
+
+def is_intact(file: Path, manifest: Mapping[str, Any] | None = None) -> bool:
+    """Say whether a file's bytes are those that its manifest states; a file is hashed once a process."""
+    manifest = read(file) if manifest is None else manifest
+    if manifest is None:
+        return False
+    try:
+        stat = file.stat()
+    except OSError:
+        return False
+    known = _checked.get(file.resolve())
+    if known is None or known[:2] != (stat.st_size, stat.st_mtime_ns):
+        known = (stat.st_size, stat.st_mtime_ns, storage.sha256(file))
+        _checked[file.resolve()] = known
+    return known[2] == str(manifest["sha256"])
+
+
+def differences(there: Identity, here: Identity) -> list[str]:
+    """Return a line for each entry in which two identities differ, "KEY: A there, B here"."""
+    return list(_differences(plain(there), plain(here)))
 
 
 @contextmanager
-def write_artifact(file: Path, identity: Identity, **record: Any) -> Iterator[Path]:
-    """Yield a temporary path to write to; on success it becomes the file, with its manifest beside it.
+def write_artifact(file: Path, identity: Identity, record: Mapping[str, Any] | None = None) -> Iterator[Path]:
+    """Yield a temporary path to write to; on success it becomes the file, with its manifest next to it.
 
     If the write fails or is killed, the old file and its manifest stay. Neither is taken for the new one: the sha256
     in a manifest fits its own file alone.
@@ -64,24 +92,27 @@ def write_artifact(file: Path, identity: Identity, **record: Any) -> Iterator[Pa
     Args:
         file: the file to make; its folder is made if need be.
         identity: what decides whether it may be reused later.
-        record: further facts (device, seconds ...) that are noted but not compared.
+        record: further facts (device, seconds ...) that are noted but not compared; read when the file is written.
     """
     with storage.atomic_write(file) as temporary:
         yield temporary
         digest = storage.sha256(temporary)
-    made = {
-        "identity": _plain(identity),
+    made = plain({
+        "identity": identity,
         "sha256": digest,
         "bytes": file.stat().st_size,
-        "modified_ns": file.stat().st_mtime_ns,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "osarbench": __version__,
         "python": platform.python_version(),
-        "versions": versions(),
-        **_plain(record),
-    }
-    with storage.atomic_write(manifest_of(file)) as temporary:
-        temporary.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        **(record or {}),
+    })  # fmt: skip
+    storage.write_text(manifest_of(file), json.dumps({**made, "seal": _seal(made)}, indent=1) + "\n")
+
+
+def remove(file: Path) -> None:
+    """Delete a file and its manifest, if they are there."""
+    file.unlink(missing_ok=True)
+    manifest_of(file).unlink(missing_ok=True)
 
 
 def digest_of(file: Path) -> str:
@@ -90,42 +121,8 @@ def digest_of(file: Path) -> str:
     return str(manifest["sha256"]) if manifest else storage.sha256(file)
 
 
-def text_digest(value: Any) -> str:
-    """Return a short digest of plain values, for a folder's name."""
-    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode()).hexdigest()[:8]
-
-
-def code_digest(files: Iterable[Path]) -> str:
-    """Return a short digest of source files: what they do, whatever their comments, docstrings, layout and place."""
-    digest = hashlib.sha256()
-    for file in files:
-        content = _bare(file.read_text(encoding="utf-8")).encode() if file.suffix == ".py" else file.read_bytes()
-        digest.update(file.name.encode() + b"\0" + content + b"\0")
-    return digest.hexdigest()[:16]
-
-
-def _bare(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body[: ast.get_docstring(node) is not None] = []
-            node.body = node.body or [ast.Pass()]
-    return ast.unparse(tree)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that numbers depend on."""
-    from importlib.metadata import version
-
-    return {name: version(name) for name in ("av", "numpy", "timm", "torch", "torchvision")}
-
-
-def _intact(file: Path, manifest: Mapping[str, Any]) -> bool:
-    """Compare the bytes, unless size and time say that nobody has touched them."""
-    stat = file.stat()
-    if stat.st_size != manifest["bytes"]:
-        return False
-    return bool(stat.st_mtime_ns == manifest["modified_ns"] or storage.sha256(file) == manifest["sha256"])
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return content_digest(manifest)[:16]
 
 
 def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
@@ -140,7 +137,3 @@ def _differences(there: Any, here: Any, key: str = "") -> Iterator[str]:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, sort_keys=True, default=str))

@@ -14,14 +14,14 @@ A black bar, a crop of a tenth, a mirror or another camera of the same event hid
 channel's logo hides some.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from osarbench.data.video import Frames, read_frames
+from osarbench.data.video import Cut, Frames, UnreadableVideo, read_chosen
 
 SIDE = 32  #: pixels of the picture that is transformed
 WORDS = 4  #: of 64 bits in a hash
@@ -48,14 +48,35 @@ class Pair(NamedTuple):
 
 
 def hash_video(path: Path, *, start: float | None = None, end: float | None = None) -> Hashes:
-    """Return the hashes [n, 4] of up to four frames of a video; fewer, or none, where its frames are flat.
+    """Return the hashes [n, 4] of up to eight frames of a video; fewer, or none, where its frames are flat.
 
     Raises:
         UnreadableVideo: it cannot be decoded to its end.
     """
-    frames = read_frames(path, short_side=SIDE, start=start, end=end)
-    middles = (np.arange(FRAMES) + 0.5) / FRAMES * len(frames)
-    return hash_frames(frames[np.unique(middles.astype(np.int64))])
+    (hashes,) = hash_pieces(path, [Cut(start, end)])
+    if isinstance(hashes, str):
+        raise UnreadableVideo(path, hashes)
+    return hashes
+
+
+def hash_pieces(path: Path, cuts: Sequence[Cut]) -> list[Hashes | str]:
+    """Return what `hash_video` returns of each piece of a video, or why it cannot be read.
+
+    The file is decoded once, or twice if its header is wrong; only the frames that are hashed are held in memory.
+    """
+    pieces = read_chosen(path, cuts, _middles, short_side=SIDE)
+    return [its if isinstance(its, str) else hash_frames(its) for its in pieces]
+
+
+def _middles(length: int) -> list[int]:
+    """Return the frames in the middles of equal parts of a video.
+
+    >>> _middles(100), _middles(3)
+    ([6, 18, 31, 43, 56, 68, 81, 93], [0, 1, 2])
+    """
+    middles = (np.arange(FRAMES) + 0.5) / FRAMES * length
+    indices: list[int] = np.unique(middles.astype(np.int64)).tolist()
+    return indices
 
 
 def hash_frames(frames: Frames) -> Hashes:

@@ -14,7 +14,7 @@ from osarbench import console
 from osarbench.artifacts import storage
 from osarbench.audits import frame_hash
 from osarbench.audits.frame_hash import Hashes
-from osarbench.data.video import UnreadableVideo
+from osarbench.data.video import Cut, decoder_version
 
 CHUNK = 500  #: videos after which the cache is written, so that an interrupted audit goes on
 
@@ -57,24 +57,22 @@ def _hash_folder(
     yield from ((piece, kept[key]) for piece, key in keys.items() if key in kept)
     todo = [piece for piece, key in keys.items() if key not in kept]
     for place in range(0, len(todo), CHUNK):
-        chunk = todo[place : place + CHUNK]
-        done = []
-        for piece, its in zip(chunk, pool.map(_hash, chunk), strict=True):
-            done.append((keys[piece], its))
-            yield piece, its
-        kept |= {key: its for key, its in done if not isinstance(its, str)}
+        by_file: dict[Path, list[Piece]] = {}
+        for piece in todo[place : place + CHUNK]:
+            by_file.setdefault(piece.path, []).append(piece)
+        for its, hashes in zip(by_file.values(), pool.map(_hash, by_file.values()), strict=True):
+            kept |= {keys[piece]: one for piece, one in zip(its, hashes, strict=True) if not isinstance(one, str)}
+            yield from zip(its, hashes, strict=True)
         _write(kept, store)
 
 
-def _hash(piece: Piece) -> Hashes | str:
-    try:
-        return frame_hash.hash_video(piece.path, start=piece.start, end=piece.end)
-    except UnreadableVideo as error:
-        return error.reason
+def _hash(pieces: Sequence[Piece]) -> list[Hashes | str]:
+    """Hash the pieces of one file, in one go."""
+    return frame_hash.hash_pieces(pieces[0].path, [Cut(piece.start, piece.end) for piece in pieces])
 
 
 def _store(parent: Path, folder: Path) -> Path:
-    digest = hashlib.sha256(str(parent.resolve()).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(f"{parent.resolve()}|{decoder_version()}".encode(errors="surrogateescape")).hexdigest()[:16]
     return folder / f"v{frame_hash.VERSION}" / f"{digest}.npz"
 
 

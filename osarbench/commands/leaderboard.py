@@ -11,7 +11,9 @@ from osarbench.commands.options import FOLDER
 @click.command()
 @click.argument("folder", type=FOLDER, default=Path("leaderboards"), required=False)
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if a page and its files differ.")
-def leaderboard(folder: Path, only_check: bool) -> None:
+@click.option("--mark-stale", "reason", metavar="REASON", help="Mark entries that were made by code which has changed "
+              "since, instead of running them again.")  # fmt: skip
+def leaderboard(folder: Path, only_check: bool, reason: str | None) -> None:
     """Render the Markdown pages of FOLDER (leaderboards/) from the scores tables in it."""
     from osarbench.artifacts import storage
     from osarbench.errors import OsarbenchError
@@ -22,6 +24,9 @@ def leaderboard(folder: Path, only_check: bool) -> None:
             f"There is no folder {folder}. Name that of your leaderboards, or publish a first entry in it with "
             "`osarbench run --publish` or `osarbench import --publish`."
         )
+    if reason is not None:
+        for name in board.mark_stale(folder, reason):
+            click.echo(f"marked {name}")
     if only_check:
         problems = board.check(folder)
         for problem in problems:

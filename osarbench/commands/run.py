@@ -5,12 +5,15 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from osarbench.commands.options import FILE, FOLDER
 from osarbench.errors import OsarbenchError
+
+if TYPE_CHECKING:
+    from osarbench.run.config import RunConfig
 
 
 def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -44,8 +47,8 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--compile", is_flag=True, help="Let torch.compile fuse the backbone: slow to start, then faster.")
 @click.option("--recompute", is_flag=True, help="Less memory, more time: activations are computed again, not kept.")
 @click.option("--workers", type=click.IntRange(min=0), help="Loader processes.")
-@click.option("--store", type=click.Choice(["auto", "raw", "none"]), default="auto", show_default=True,
-              help="Keep decoded frames, or decode each time.")  # fmt: skip
+@click.option("--store", type=click.Choice(["auto", "raw", "jpeg", "none"]), default="auto", show_default=True,
+              help="Keep decoded frames, raw or as JPEG, or decode each time.")  # fmt: skip
 @click.option(
     "--set", "settings", multiple=True, metavar="METHOD.KEY=VALUE", help="Setting of a method; repeat for several."
 )
@@ -53,11 +56,12 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
 @click.option("--redo", is_flag=True, help="Make anew what was made with other settings.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made, and what differs; make nothing.")
 @click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
               help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
-    publish_to: Path | None, no_train: bool, **options: Any,
+    publish_to: Path | None, no_train: bool, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
@@ -67,19 +71,23 @@ def run(
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench.commands.scores import print_metrics
     from osarbench.data import locations as places
-    from osarbench.run.context import Request
+    from osarbench.reports.figures import draw
+    from osarbench.run.config import RunConfig
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
     found = places.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
-    request = Request(
-        methods=names, places=found, weights=weights, settings=_settings(settings), train=not no_train,
+    config = RunConfig(
+        methods=names, locations=found, weights=weights, settings=_settings(settings), train=not no_train,
         publish=publish_to is not None,
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
+    if dry_run:
+        _show_plan(config)
+        return
     failed: list[Failed] = []
-    entries = run_all(request, failed=failed)
+    entries = run_all(config, failed=failed, draw=draw)
     if entries:  # of the processes of a distributed run, the first alone has them
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
         for entry in entries:
@@ -95,6 +103,22 @@ def run(
     if failed:
         click.echo(f"osarbench: {len(failed)} of {len(failed) + len(entries)} methods failed.", err=True)
         sys.exit(1)
+
+
+def _show_plan(config: "RunConfig") -> None:
+    """Print the steps of a run: which are up to date, which would be made, which are stale and why."""
+    from tabulate import tabulate
+
+    from osarbench.run.run import plan
+
+    planned, _ = plan(config)
+    if planned is None:
+        return
+    lines = []
+    for step in planned.steps:
+        state, different = step.state()
+        lines.append([step.name, state, "; ".join(different[:3])])
+    click.echo(tabulate(lines, headers=["step", "state", "difference"]))
 
 
 def _weights_path(weights: str | None) -> Path | None:

@@ -57,7 +57,7 @@ def convert(file: Path, new: Path, unpickle: bool) -> None:
     from safetensors.torch import save_file
 
     from osarbench.artifacts import storage
-    from osarbench.model import weights as files
+    from osarbench.interfaces import weights as files
 
     if new.suffix != ".safetensors":
         raise OsarbenchError(f"{new} does not end in .safetensors, the only format that this writes.")

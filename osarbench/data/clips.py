@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from osarbench.data import loader_processes
 from osarbench.data.sampling import train_indices, view_indices
-from osarbench.data.store import Store
 from osarbench.data.transforms import train_clip, view_crops
 from osarbench.interfaces.clip import ClipSpec
+from osarbench.interfaces.frame_store import FrameStore
 
 
 class Loading(NamedTuple):
@@ -24,33 +25,33 @@ class Loading(NamedTuple):
 class TrainClips(Dataset[Any]):
     """One random, augmented clip a video: uint8 [3, T, size, size] and its label.
 
-    An item is asked for as (epoch, place): its randomness comes from seed, epoch and place alone, so it is the same
+    An item is asked for as (epoch, position): its randomness comes from seed, epoch and position, so it is the same
     with any number of workers and after a resume.
     """
 
-    def __init__(self, store: Store, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
+    def __init__(self, store: FrameStore, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, place = item
-        generator = np.random.default_rng([self.seed, epoch, place])
-        row = int(self.rows[place])
-        wanted = train_indices(self.store.entries[row].length, self.spec, generator)
-        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[place])
+        epoch, position = item
+        generator = np.random.default_rng([self.seed, epoch, position])
+        row = int(self.rows[position])
+        wanted = train_indices(self.store.length(row), self.spec, generator)
+        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[position])
 
 
 class ViewClips(Dataset[Tensor]):
     """All test views of a video: uint8 [views, 3, T, size, size], temporal positions first, crops within."""
 
-    def __init__(self, store: Store, rows: np.ndarray, spec: ClipSpec) -> None:
+    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec) -> None:
         self.store, self.rows, self.spec = store, rows, spec
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int) -> Tensor:
-        row = int(self.rows[place])
-        wanted = view_indices(self.store.entries[row].length, self.spec)  # [clips, T]
+    def __getitem__(self, position: int) -> Tensor:
+        row = int(self.rows[position])
+        wanted = view_indices(self.store.length(row), self.spec)  # [clips, T]
         frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
         crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
         split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, 3, clips, T, S, S]
@@ -73,29 +74,63 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)[: self.used]
-        for place in order[self.rank :: self.processes]:
-            yield self.epoch, int(place)
+        for position in order[self.rank :: self.processes]:
+            yield self.epoch, int(position)
 
 
 def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
-    """Return batches of (clips uint8 [N, 3, T, S, S], labels int64 [N]).
+    """Return batches of (clips uint8 [N, C, T, S, S], labels int64 [N]).
 
-    The loader has a generator of its own: else it would draw from torch's, more or less often depending on the number
-    of its processes, and change the dropout of the network.
+    Args:
+        clips: of the training videos.
+        sampler: their order.
+        batch: N.
+        loading: processes and memory.
+
+    Raises:
+        OsarbenchError: the batches of so many processes do not fit the shared memory.
     """
+    loader_processes.check_shared_memory(loading.workers, batch * _view_bytes(clips.spec, training=True))
     return DataLoader(
-        clips, batch_size=batch, sampler=sampler, num_workers=loading.workers, pin_memory=loading.pin,
-        collate_fn=collate, generator=torch.Generator(), persistent_workers=loading.workers > 0,
-        multiprocessing_context=_context(loading),
+        clips, batch_size=batch, sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0,
+        **_processes(loading),
     )  # fmt: skip
 
 
 def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Tensor]:
-    """Return batches of views, uint8 [N, views, 3, T, S, S], in order."""
-    return DataLoader(
-        clips, batch_size=batch, num_workers=loading.workers, pin_memory=loading.pin, collate_fn=stack,
-        generator=torch.Generator(), multiprocessing_context=_context(loading),
-    )  # fmt: skip
+    """Return batches of views, uint8 [N, views, C, T, S, S], in order.
+
+    Args:
+        clips: of the videos.
+        batch: N.
+        loading: processes and memory.
+
+    Raises:
+        OsarbenchError: the batches of so many processes do not fit the shared memory.
+    """
+    size = batch * clips.spec.views * _view_bytes(clips.spec, training=False)
+    loader_processes.check_shared_memory(loading.workers, size)
+    return DataLoader(clips, batch_size=batch, collate_fn=stack, **_processes(loading))
+
+
+def _processes(loading: Loading) -> dict[str, Any]:
+    """Return how a loader loads. It has a generator of its own: else it would draw from torch's, more or less often
+    depending on the number of its processes, and change the dropout of the network.
+    """
+    several = loading.workers > 0
+    return {
+        "num_workers": loading.workers,
+        "pin_memory": loading.pin,
+        "generator": torch.Generator(),
+        "multiprocessing_context": loader_processes.context(loading.workers),
+        "worker_init_fn": loader_processes.EndsWith() if several else None,
+        "timeout": loader_processes.STALLED if several else 0,
+    }
+
+
+def _view_bytes(spec: ClipSpec, *, training: bool) -> int:
+    length, size = (spec.length, spec.size) if training else (spec.test_length, spec.test_size)
+    return len(spec.mean) * length * size * size
 
 
 def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
@@ -106,20 +141,9 @@ def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
 def stack(clips: list[Tensor]) -> Tensor:
     """Put clips [..., 3, T, S, S] together, [N, ..., 3, T, S, S], channels-last as they are.
 
-    ``torch.stack`` would lay them out anew, and the network would have to lay them back.
+    ``torch.stack`` would copy them to another memory layout, and the network would have to copy them back.
     """
     return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
-
-
-def _context(loading: Loading) -> str | None:
-    # Forking a process that holds threads (OpenMP, CUDA) can hang the child.
-    return "forkserver" if loading.workers else None
-
-
-def as_labels(names: list[str], classes: tuple[str, ...]) -> np.ndarray:
-    """Return the class index of each label, int64 [N]."""
-    place = {name: index for index, name in enumerate(classes)}
-    return np.array([place[name] for name in names], dtype=np.int64)
 
 
 def seeded(seed: int) -> None:

@@ -63,7 +63,7 @@ def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> 
 def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
     """Return the test crops: uint8 [test_crops, 3, T, test_size, test_size] of frames [T, H, W, 3].
 
-    One crop is the centre; three lie at both ends and in the middle of the longer side; ten are the four corners and
+    One crop is the centre; three are at both ends and in the middle of the longer side; ten are the four corners and
     the centre, each followed by its mirror image (TSN). Frames with a short side smaller than the crop are scaled up
     to it first.
     """
@@ -78,7 +78,7 @@ def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
 
 
 def normalise(clips: Tensor, spec: ClipSpec) -> Tensor:
-    """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, 3, T, H, W]."""
+    """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, C, T, H, W]."""
     scale, shift = _scale_and_shift(spec.mean, spec.std, clips.device)
     return clips.float().mul_(scale).sub_(shift)
 
@@ -110,17 +110,17 @@ def multi_scale_sizes(width: int, height: int, spec: ClipSpec) -> list[tuple[int
     return [(snapped[j], snapped[i]) for i in near for j in near if abs(i - j) <= spec.crop_scale_gap]
 
 
-def fixed_offsets(spare_width: int, spare_height: int, places: int) -> list[tuple[int, int]]:
-    """Return the (left, top) that "multi_scale" chooses from: corners and centre, and with 13 places those between."""
+def fixed_offsets(spare_width: int, spare_height: int, positions: int) -> list[tuple[int, int]]:
+    """Return the (left, top) that "multi_scale" chooses from: corners, centre, and with 13 those between."""
     across, down = spare_width // 4, spare_height // 4
     quarters = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2)]
-    if places == 13:
+    if positions == 13:
         quarters += [(0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3)]
     return [(x * across, y * down) for x, y in quarters]
 
 
 def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
-    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five places of TenCrop)."""
+    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five positions of TenCrop)."""
     if crops == 1:
         return [Box((width - size) // 2, (height - size) // 2, size, size)]
     across, down = (width - size) // 2, (height - size) // 2
@@ -137,8 +137,8 @@ def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
 @lru_cache
 @torch.inference_mode(False)
 def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return 1 / (255 std) and mean / std, [3, 1, 1, 1]; kept, for a copy to a GPU makes it wait."""
-    mean_, std_ = (torch.tensor(values, device=device).view(3, 1, 1, 1) for values in (mean, std))
+    """Return 1 / (255 std) and mean / std, [C, 1, 1, 1]; kept, for a copy to a GPU makes it wait."""
+    mean_, std_ = (torch.tensor(values, device=device).view(-1, 1, 1, 1) for values in (mean, std))
     return 1 / (255 * std_), mean_ / std_
 
 

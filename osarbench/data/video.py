@@ -1,33 +1,46 @@
 """A video file to frames: exactly the ones asked for, the same for an index whatever else is asked for.
 
 Files are decoded from their start. Seeking is not exact in files with B-frames and no usable timestamps, such as those
-of HMDB-51, where it yields neighbours of the wanted frames with every library that was tried.
+of HMDB-51, where it yields neighbours of the wanted frames with every library that was tried. Many pieces of one file
+are therefore read together, in one decode: `each_piece_frame`, `count_pieces`, `read_chosen`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import av
 import numpy as np
-import numpy.typing as npt
-from av.stream import Disposition
-from av.video.reformatter import Interpolation, VideoReformatter
 
-Frames = npt.NDArray[np.uint8]
-#: Titles in some files of HMDB-51 are not UTF-8. From version 19 on, av reads them without being told to.
-_LENIENT: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+from osarbench.data import decoder
+from osarbench.data.decoder import Decoder
+from osarbench.data.decoder import UnreadableVideo as UnreadableVideo
+from osarbench.data.rgb import Frames as Frames
+from osarbench.data.rgb import RgbConverter
 
 
-class UnreadableVideo(Exception):  # noqa: N818  # it is what it says
-    """A video that cannot be used: missing, not a video, without frames, damaged, or shorter than asked for."""
+class Cut(NamedTuple):
+    """A piece of a video, in seconds from the file's start: frames before `start`, and at or after `end`, are not in.
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.reason = path, reason
+    A frame's second is the one at which FFmpeg and players show it.
+    """
 
-    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
-        return UnreadableVideo, (self.path, self.reason)  # it crosses process borders
+    start: float | None = None  #: None: from the first frame
+    end: float | None = None  #: None: to the last frame
+
+
+class PieceFrame(NamedTuple):
+    """One frame of one of several pieces of a video."""
+
+    piece: int  #: its place among the cuts
+    place: int  #: of the frame in the piece
+    frame: Frames  #: uint8 [H, W, 3]
+
+
+def decoder_version() -> str:
+    """Return what decodes, with its versions: part of the identity of whatever is made from frames."""
+    return decoder.version()
 
 
 def read_frames(
@@ -47,27 +60,24 @@ def read_frames(
         path: the file.
         indices: frames in any order, repeated or not; None: all.
         short_side: pixels to scale the short side to, the aspect kept; None: as it is.
-        start, end: seconds; frames before `start`, and at or after `end`, do not exist for `indices`.
+        start, end: seconds of a `Cut`: frames outside do not exist for `indices`.
 
     Raises:
         UnreadableVideo: with path and reason. A damaged file is unreadable as soon as its damage is met, even if the
             decoder could conceal it.
     """
     wanted = None if indices is None else set(indices)
-    last = None if wanted is None else max(wanted, default=-1)
-    found: dict[int, Frames] = {}
-    convert = _Converter(short_side)
-    for place, frame in enumerate(_decode(path, start, end)):
-        if wanted is None or place in wanted:
-            found[place] = convert(frame)
-        if last is not None and place >= last:
-            break
+    last = max(wanted or (), default=-1)
+    pieces = _Pieces([Cut(start, end)], None if wanted is None else [last + 1])
+    with Decoder(path) as decoder:
+        walk = _walk(decoder, pieces, None if wanted is None else [wanted], short_side)
+        found = {index: frame for _, index, frame in walk}
     if not found:
-        raise UnreadableVideo(path, "no frame" if last is None or last < 0 else f"no frame {last}: it has none")
-    beyond = [] if wanted is None else sorted(wanted - found.keys())
+        raise UnreadableVideo(path, f"no frame {last}: it has none" if last >= 0 else "no frame")
+    beyond = sorted((wanted or set()) - found.keys())
     if beyond:
-        raise UnreadableVideo(path, f"no frame {beyond[0]}: it has {place + 1}")
-    return np.stack([found[place] for place in (found if indices is None else indices)])
+        raise UnreadableVideo(path, f"no frame {beyond[0]}: it has {pieces.lengths[0]}")
+    return np.stack([found[index] for index in (found if indices is None else indices)])
 
 
 def each_frame(
@@ -78,11 +88,38 @@ def each_frame(
     Raises:
         UnreadableVideo: as `read_frames`, perhaps after some frames.
     """
-    convert = _Converter(short_side)
-    for frame in _decode(path, start, end):
-        yield np.ascontiguousarray(convert(frame))
-    if convert.size is None:
+    empty = True
+    for piece_frame in each_piece_frame(path, [Cut(start, end)], short_side=short_side):
+        empty = False
+        yield piece_frame.frame
+    if empty:
         raise UnreadableVideo(path, "no frame")
+
+
+def each_piece_frame(
+    path: Path,
+    cuts: Sequence[Cut],
+    *,
+    short_side: int | None = None,
+    wanted: Sequence[Collection[int]] | None = None,
+) -> Iterator[PieceFrame]:
+    """Yield the frames of several pieces of a video in one decode, in the order of the file, one in memory at a time.
+
+    A frame of several pieces is converted once and yielded for each; pieces may overlap. Nothing is yielded for a piece
+    in which there is no frame. Decoding stops after the last frame that is wanted.
+
+    Args:
+        path: the file.
+        cuts: the pieces, in any order.
+        short_side: as of `read_frames`.
+        wanted: for each piece the indices of the frames to be yielded; None: all.
+
+    Raises:
+        UnreadableVideo: with path and reason, perhaps after some frames. `count_pieces` says which pieces can be read.
+    """
+    limits = None if wanted is None else [max(indices, default=-1) + 1 for indices in wanted]
+    with Decoder(path) as decoder:
+        yield from _walk(decoder, _Pieces(cuts, limits), wanted, short_side)
 
 
 def count_frames(path: Path, *, start: float | None = None, end: float | None = None) -> int:
@@ -91,82 +128,121 @@ def count_frames(path: Path, *, start: float | None = None, end: float | None = 
     Raises:
         UnreadableVideo: with path and reason.
     """
-    total = sum(1 for _ in _decode(path, start, end))
-    if not total:
-        raise UnreadableVideo(path, "no frame")
-    return total
+    (count,) = count_pieces(path, [Cut(start, end)])
+    if isinstance(count, str):
+        raise UnreadableVideo(path, count)
+    return count
 
 
-def _decode(path: Path, start: float | None, end: float | None) -> Iterator[av.VideoFrame]:
-    """Yield the frames of a file in order."""
-    if not path.is_file():
-        raise UnreadableVideo(path, "no such file")
-    if not path.stat().st_size:
-        raise UnreadableVideo(path, "an empty file")
-    place = 0
-    try:
-        with av.open(str(path), **_LENIENT) as container:
-            # The picture of a record's cover is a stream, too.
-            streams = [its for its in container.streams.video if not its.disposition & Disposition.attached_pic]
-            if not streams:
-                raise UnreadableVideo(path, "no video stream")
-            stream = streams[0]
-            stream.thread_count = 1  # several files at once beat several threads on one
-            for packet in container.demux(stream):
-                if packet.is_corrupt:
-                    raise UnreadableVideo(path, f"cut short or damaged after frame {place}")
-                for frame in packet.decode():
-                    if frame.is_corrupt:
-                        raise UnreadableVideo(path, f"damaged at frame {place}")
-                    time = _time(frame, place, stream, container)
-                    place += 1
-                    if end is not None and time >= end:
-                        return
-                    if start is None or time >= start:
-                        yield frame
-    except (av.FFmpegError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UnreadableVideo(path, f"{reason} after frame {place}" if place else reason) from error
+def count_pieces(path: Path, cuts: Sequence[Cut]) -> list[int | str]:
+    """Return how many frames each piece of a video has, or the reason why it cannot be read, in one decode.
 
-
-def _time(frame: av.VideoFrame, place: int, stream: av.VideoStream, container: av.container.InputContainer) -> float:
-    """Return a frame's time in seconds from the file's first frame.
-
-    AVI has a constant rate and no timestamps worth the name; other containers' timestamps count, where there are any.
+    Damage makes those pieces unreadable whose end was not reached before it.
     """
-    rate = stream.average_rate
-    if frame.time is None or (container.format.name == "avi" and rate):
-        return place / float(rate or 25)
-    first = stream.start_time if stream.start_time is not None and stream.time_base is not None else 0
-    return frame.time - float(first * (stream.time_base or 0))
+    counts, _ = _survey(path, cuts, lambda length: (), None)
+    return counts
 
 
-class _Converter:
-    """Frames to RGB arrays of one size: scaled and converted in one step, with one scaling context for a whole file."""
+def read_chosen(
+    path: Path, cuts: Sequence[Cut], choose: Callable[[int], Sequence[int]], *, short_side: int | None = None
+) -> list[Frames | str]:
+    """Return those frames of each piece that are chosen once their number is known: uint8 [T, H, W, 3].
 
-    def __init__(self, short_side: int | None) -> None:
-        self.short_side = short_side
-        self.reformatter = VideoReformatter()
-        self.size: tuple[int, int] | None = None
+    Only chosen frames are held in memory. The file is decoded once if its header tells the number of frames right, else
+    twice.
 
-    def __call__(self, frame: av.VideoFrame) -> Frames:
-        if self.size is None:
-            self.size = _scaled(frame.width, frame.height, self.short_side)
-        width, height = self.size
-        converted = self.reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.BILINEAR
+    Args:
+        path: the file.
+        cuts: the pieces.
+        choose: returns for the number of frames of a piece, 1 or more, at least one index below it.
+        short_side: as of `read_frames`.
+
+    Returns:
+        For each piece its frames, or the reason why it cannot be read.
+    """
+    counts, found = _survey(path, cuts, choose, short_side)
+    chosen = [() if isinstance(count, str) else choose(count) for count in counts]
+    missing = [set(indices) - frames.keys() for indices, frames in zip(chosen, found, strict=True)]
+    again = [piece for piece, indices in enumerate(missing) if indices]
+    if again:
+        frames = each_piece_frame(
+            path, [cuts[piece] for piece in again], short_side=short_side, wanted=[missing[piece] for piece in again]
         )
-        upright: Frames = np.rot90(converted.to_ndarray(), round(frame.rotation / 90))
-        return upright
+        for place, index, frame in frames:
+            found[again[place]][index] = frame
+    return [
+        count if isinstance(count, str) else np.stack([frames[index] for index in indices])
+        for count, indices, frames in zip(counts, chosen, found, strict=True)
+    ]
 
 
-def _scaled(width: int, height: int, short_side: int | None) -> tuple[int, int]:
-    """Return width and height with the short side scaled.
+def _survey(
+    path: Path, cuts: Sequence[Cut], choose: Callable[[int], Sequence[int]], short_side: int | None
+) -> tuple[list[int | str], list[dict[int, Frames]]]:
+    """Decode pieces to their ends. Return the number of frames of each, or why it cannot be read, and some frames.
 
-    >>> _scaled(320, 240, 128), _scaled(240, 320, None)
-    ((171, 128), (240, 320))
+    These are those that `choose` picks if the number that the header states is right.
     """
-    if short_side is None:
-        return width, height
-    scale = short_side / min(width, height)
-    return max(short_side, round(width * scale)), max(short_side, round(height * scale))
+    found: list[dict[int, Frames]] = [{} for _ in cuts]
+    pieces = _Pieces(cuts)
+    damage = ""
+    try:
+        with Decoder(path) as decoder:
+            stated = [decoder.stated_length(*cut) for cut in cuts]
+            wanted = [frozenset(choose(length)) if length else frozenset() for length in stated]
+            for piece, index, frame in _walk(decoder, pieces, wanted, short_side):
+                found[piece][index] = frame
+    except UnreadableVideo as error:
+        damage = error.reason
+    counts: list[int | str] = [length or "no frame" for length in pieces.lengths]
+    for piece in pieces.unfinished if damage else ():
+        counts[piece] = damage
+    return counts, found
+
+
+def _walk(
+    decoder: Decoder, pieces: "_Pieces", wanted: Sequence[Collection[int]] | None, short_side: int | None
+) -> Iterator[PieceFrame]:
+    """Yield the wanted frames of pieces (None: all), converted, until no piece expects any more."""
+    convert = RgbConverter(short_side)
+    for seconds, frame in decoder:
+        inside = pieces.add(seconds)
+        if wanted is not None:
+            inside = [(piece, index) for piece, index in inside if index in wanted[piece]]
+        if inside:
+            try:
+                picture = convert(frame)
+            except av.FFmpegError as error:
+                raise UnreadableVideo(decoder.path, f"its colours cannot be converted: {error.strerror}") from error
+            yield from (PieceFrame(piece, index, picture) for piece, index in inside)
+        if not pieces.unfinished:
+            break
+
+
+class _Pieces:
+    """To which pieces of a video each frame belongs; told of one frame after another."""
+
+    def __init__(self, cuts: Sequence[Cut], limits: Sequence[float] | None = None) -> None:
+        self.starts = [-inf if cut.start is None else cut.start for cut in cuts]
+        self.ends = [inf if cut.end is None else cut.end for cut in cuts]
+        self.limits = limits or [inf] * len(cuts)  # numbers of frames after which a piece needs no more
+        self.lengths = [0] * len(cuts)
+        pieces = [piece for piece, limit in enumerate(self.limits) if limit > 0]
+        self.waiting = sorted(pieces, key=self.starts.__getitem__, reverse=True)  # for their first frame
+        self.begun: list[int] = []
+
+    @property
+    def unfinished(self) -> list[int]:
+        """The pieces that may have frames still to come."""
+        return self.begun + self.waiting
+
+    def add(self, seconds: float) -> list[tuple[int, int]]:
+        """Return (piece, index of the frame in it) for the pieces that contain the next frame."""
+        while self.waiting and self.starts[self.waiting[-1]] <= seconds:
+            self.begun.append(self.waiting.pop())
+        self.begun = [piece for piece in self.begun if seconds < self.ends[piece]]
+        inside = [(piece, self.lengths[piece]) for piece in self.begun if self.starts[piece] <= seconds]
+        for piece, index in inside:
+            self.lengths[piece] = index + 1
+        self.begun = [piece for piece in self.begun if self.lengths[piece] < self.limits[piece]]
+        return inside

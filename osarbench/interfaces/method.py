@@ -1,7 +1,8 @@
 """The method interface: a head (layer and loss), what it learns after training, and its uncertainty."""
 
+import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
@@ -11,7 +12,7 @@ from osarbench.interfaces.backbone import Backbone, Features, FrameFeatures
 
 
 class Progress(NamedTuple):
-    """Where training stands, for losses that anneal or alternate."""
+    """How far training is, for losses that anneal or alternate."""
 
     epoch: int  #: 0-based
     epochs: int  #: in all
@@ -28,6 +29,9 @@ class Head(nn.Module, ABC):
 
     Its class and its settings are the identity of a training: methods that name the same head with the same settings
     share one trained network and one feature file.
+
+    A constructor is given by name what it asks for: any of the arguments below, and ``class_names`` (a tuple of K
+    texts) if it has an argument of that name.
 
     Args:
         dim: D, length of the feature vector.
@@ -65,6 +69,28 @@ class Head(nn.Module, ABC):
         first N of the first pass over as many or more.
         """
         return self.loss(backbone(clips), labels, progress)
+
+
+def make_head(head: type[Head], backbone: Backbone, class_names: Sequence[str], settings: Mapping[str, Any]) -> Head:
+    """Return a head for a backbone, given what its constructor asks for by name.
+
+    Args:
+        head: the class.
+        backbone: whose features it reads.
+        class_names: [K] of the known classes, in the order of its logits.
+        settings: keyword arguments beyond these.
+    """
+    facts: dict[str, Any] = {
+        "dim": backbone.dim,
+        "map_dim": backbone.map_dim,
+        "classes": len(class_names),
+        "class_names": tuple(class_names),
+    }
+    taken = inspect.signature(head).parameters.values()
+    every = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken)
+    asked = {name for name in facts if any(parameter.name == name for parameter in taken)}
+    asked |= {"dim", "map_dim", "classes"} if every else set()
+    return head(**{name: facts[name] for name in facts if name in asked}, **settings)
 
 
 class LinearHead(Head):
@@ -107,6 +133,7 @@ class Outputs(NamedTuple):
     view_features: Tensor  #: [N, V, D]
     view_logits: Tensor  #: [N, V, K]
     head: Head  #: the trained head, in evaluation mode on the CPU; shared, so look at it and leave it as it is
+    class_names: tuple[str, ...] = ()  #: [K] of the known classes, in the order of the logits
 
     @property
     def features(self) -> Tensor:
@@ -157,6 +184,6 @@ class Method(ABC):
     def diagnostics(self, outputs: Outputs) -> Mapping[str, float]:
         """Return facts about the scores of these videos that the table cannot show, each a mean over the videos.
 
-        They are kept beside the table by source of videos (``diagnostics.json``). The default has none.
+        They are kept next to the table by source of videos (``diagnostics.json``). The default has none.
         """
         return {}

@@ -44,30 +44,24 @@ def publish_run(scores: Path, folder: Path) -> Path:
             f"{scores} has no manifest beside it, so nobody can say what it was made from. Publish the table of a run "
             "(scores.csv in its method's folder), or import somebody else's with `osarbench import --publish`."
         )
-    identity = made["identity"]
-    if identity["deviations"]:
-        stated = ", ".join(f"{key} = {value}" for key, value in identity["deviations"].items())
+    origin = made.get("origin")
+    if not isinstance(origin, dict):
+        raise OsarbenchError(
+            f"{scores} was made by an older osarbench, which did not note where it comes from. Run it again."
+        )
+    if origin["deviations"]:
+        stated = ", ".join(f"{key} = {value}" for key, value in origin["deviations"].items())
         raise OsarbenchError(f"{scores} deviates from its protocol ({stated}), so it cannot enter the leaderboard.")
     facts = {
-        "protocol": identity["protocol"],
-        "backbone": identity["backbone"],
+        **origin,
         "method": scores.parent.name,
-        "seed": identity["seed"],
         "tier": "run",
-        "code": identity["method"]["code"],
-        "settings": identity["method"]["settings"],
         "osarbench": made["osarbench"],
-        "versions": made["versions"],
-        "training": _training(scores),
+        "python": made["python"],
+        "versions": made["identity"]["versions"],
         "made": made["made"],
     }
     return publish(table.read(scores), facts, folder)
-
-
-def _training(scores: Path) -> dict[str, Any]:
-    """Return how the network of a run was trained: the device, the threads and the seconds it took."""
-    trained = manifest.read(scores.parent.parent / "network.pt") or {}
-    return {key: trained[key] for key in ("device", "threads", "seconds") if key in trained}
 
 
 def publish(rows: pd.DataFrame, facts: Mapping[str, Any], folder: Path) -> Path:

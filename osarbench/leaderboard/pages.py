@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from osarbench import __version__
 from osarbench.errors import OsarbenchError
-from osarbench.leaderboard import entries, reported
+from osarbench.leaderboard import entries, reported, staleness
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol as protocols
 from osarbench.protocols.protocol import Protocol
@@ -67,8 +67,35 @@ def check(folder: Path) -> list[str]:
         for file, text in pages.items()
         if not file.is_file() or file.read_text(encoding="utf-8") != text
     ]
+    problems += stale(folder)
     left = sorted(set(folder.glob("*.md")) - set(pages) - {folder / "README.md"})
     return problems + [f"{file} belongs to no protocol that has entries. Delete it." for file in left]
+
+
+def stale(folder: Path) -> list[str]:
+    """Return a line for each group of entries that the code at hand would not make again and nobody has marked."""
+    found: list[str] = []
+    for protocol, its in _folders(folder):
+        marks = staleness.read_marks(its)
+        found += staleness.problems(protocol.name, its, entries.read(its, protocol), marks)
+    return found
+
+
+def mark_stale(folder: Path, reason: str) -> list[str]:
+    """Mark every stale entry with a reason, unless it is marked already; return the names of those that are marked."""
+    marked: list[str] = []
+    for protocol, its in _folders(folder):
+        marks = staleness.updated_marks(entries.read(its, protocol), staleness.read_marks(its), reason)
+        staleness.write_marks(its, marks)
+        marked += [f"{protocol.name}/{name}" for name in marks]
+    return marked
+
+
+def _folders(folder: Path) -> Iterator[tuple[Protocol, Path]]:
+    """Yield the protocols that have entries, with the folder of these."""
+    for path in sorted(folder.glob("*")):
+        if path.is_dir() and any(path.glob("*/*.csv.gz")):
+            yield _protocol(path.name, path), path
 
 
 def _protocol(name: str, folder: Path) -> Protocol:
@@ -86,7 +113,7 @@ def _page(protocol: Protocol, folder: Path) -> str:
         by_backbone[entry.backbone].append(entry)
     parts = [f"# {protocol.name}\n\n{protocol.sections.title}.\n"]
     for backbone, members in sorted(by_backbone.items()):
-        parts.append(f"## {backbone}\n\n{_board(protocol, members)}\n")
+        parts.append(f"## {backbone}\n\n{_board(protocol, members, staleness.read_marks(folder))}\n")
     if not by_backbone:
         parts.append(f"No entry yet: `osarbench run --protocol {protocol.name} --publish` adds one.\n")
     papers = reported.papers(protocol.name)
@@ -106,7 +133,7 @@ def _page(protocol: Protocol, folder: Path) -> str:
     return "\n".join(parts)
 
 
-def _board(protocol: Protocol, members: Sequence[entries.Entry]) -> str:
+def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[str, str]) -> str:
     rows = sorted(_rows(protocol, members), key=lambda row: (-mean(block[RANKED_BY] for block in row.blocks), row.name))
     comparison = _compare(protocol, [row for row in rows if row.tier == "run"])
     ranks = tied_ranks(comparison, RANKED_BY) if comparison else {}
@@ -116,15 +143,22 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry]) -> str:
         interval = _interval(alone.get(row.name, comparison), row.name)
         cells = dict(zip(COLUMNS, _cells(row.blocks), strict=True))
         shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == "AUROC ↑" else (text,))]
-        lines.append([ranks.get(row.name, ""), row.method, row.tier, len(row.members), *shown])
+        earlier = any(staleness.name_of(entry) in marks for entry in row.members)
+        lines.append([ranks.get(row.name, ""), row.method + " †" * earlier, row.tier, len(row.members), *shown])
     headers = [name for key in COLUMNS for name in ((key, "95 % interval") if key == "AUROC ↑" else (key,))]
     text = tabulate(lines, headers=["rank", "method", "evidence", "seeds", *headers], tablefmt="github",
                     disable_numparse=True)  # fmt: skip
-    remarks = [" ".join([comparison.resampled, *comparison.notes])] if comparison else []
+    remarks = _marked(members, marks)
+    remarks += [" ".join([comparison.resampled, *comparison.notes])] if comparison else []
     if alone:
         drawn = " ".join(dict.fromkeys(found.resampled for found in alone.values() if found))
         remarks += [f"Re-scored rows, each alone: {drawn}", "\n".join(_rescored(rows))]
     return "\n\n".join([text, *remarks])
+
+
+def _marked(members: Sequence[entries.Entry], marks: Mapping[str, str]) -> list[str]:
+    reasons = dict.fromkeys(marks[name] for entry in members if (name := staleness.name_of(entry)) in marks)
+    return [f"† Made by earlier code: {'; '.join(reasons)}."] if reasons else []
 
 
 def _rescored(rows: Sequence[Row]) -> Iterator[str]:

@@ -1,8 +1,6 @@
 """Stage 4: the features of every view of every video, in pieces that survive a killed run."""
 
-import json
 import shutil
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,55 +9,71 @@ import torch
 from lightning_fabric import Fabric
 
 from osarbench import console
-from osarbench.artifacts import manifest, storage
+from osarbench.artifacts import manifest
 from osarbench.data.clips import Loading, ViewClips, view_loader
+from osarbench.digests import content_digest
 from osarbench.model import network as networks
+from osarbench.model.device import Machine
 from osarbench.model.network import Network
 
 PIECE = 256  # videos; what a killed run loses at most
 
 
 def extract(
-    fabric: Fabric,
+    machine: Machine,
     network: Network,
     clips: ViewClips,
-    loading: Loading,
     *,
     batch: int,
     file: Path,
+    into: Path,
     identity: manifest.Identity,
 ) -> None:
-    """Write float32 features [videos, views, D], in the order of the clips, with their manifest.
+    """Write float32 features [videos, views, D] in the order of the clips.
 
-    Pieces lie in a folder named by the identity until they are put together; the processes of a distributed run deal
-    them out, so no video is repeated to fill a batch.
+    Pieces are kept in a folder named by the identity until they are put together; the processes of a distributed run
+    deal them out, so no video is repeated to fill a batch. A piece that is damaged is extracted again.
+
+    Args:
+        machine: the devices, in this process and others.
+        network: trained.
+        clips: the test views of the videos.
+        batch: views at a time.
+        file: next to which the pieces are kept.
+        into: where the first process writes the features, in the end.
+        identity: of the features; pieces of another one are not used.
     """
+    fabric = machine.fabric
     network.eval()
     networks.channels_last(network)
     # Not set up by Fabric: its distributed wrapper would make the processes wait for each other at every batch, and
     # they have different numbers of them.
     fabric.to_device(network)
-    digest = sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    folder = file.with_name(f".{file.stem}.{digest}")
+    folder = file.with_name(f".{file.stem}.{content_digest(identity)[:16]}")
     begins = range(0, len(clips), PIECE)
     pieces = [folder / f"{begin:08d}.npy" for begin in begins]
     dealt = list(zip(begins, pieces, strict=True))[fabric.global_rank :: fabric.world_size]
-    mine = [(begin, piece) for begin, piece in dealt if not piece.is_file()]
+    mine = [(begin, piece) for begin, piece in dealt if not manifest.is_intact(piece)]
     videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
     with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
         for begin, piece in mine:
             part = ViewClips(clips.store, clips.rows[begin : begin + PIECE], clips.spec)
-            features = _features(fabric, network, part, loading, batch)
-            with storage.atomic_write(piece) as temporary:
+            features = _features(fabric, network, part, machine.loading, batch)
+            with manifest.write_artifact(piece, {"begin": begin}) as temporary:
                 np.save(temporary, features)
             progress.update(len(part))
     fabric.barrier()
     if fabric.is_global_zero:
-        with manifest.write_artifact(file, identity, device=str(fabric.device)) as temporary:
-            _join(pieces, temporary, len(clips))
-        shutil.rmtree(folder, ignore_errors=True)
+        _join(pieces, into, len(clips))
         console.say(f"extract: {file.stem} of {len(clips)} videos")
     fabric.barrier()
+
+
+def forget_pieces(file: Path) -> None:
+    """Delete the pieces of features that are put together, of older identities too."""
+    for folder in file.parent.glob(f".{file.stem}.*"):
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _features(fabric: Fabric, network: Network, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:

@@ -21,23 +21,24 @@ def make_optimizer(network: nn.Module, recipe: Training, *, fused: bool = True) 
     ``fused`` steps are one kernel instead of many; gradients scaled for float16 cannot be clipped under them.
 
     Raises:
-        OsarbenchError: a prefix in ``rates`` fits no parameter.
+        OsarbenchError: a prefix in ``lr_multipliers`` fits no parameter.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
-    unused = set(recipe.rates)
+    unused = set(recipe.lr_multipliers)
     norms = {f"{name}." for name, module in network.named_modules() if isinstance(module, NORMS)}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            fitting = [prefix for prefix in recipe.rates if name.startswith(prefix)]
+            fitting = [prefix for prefix in recipe.lr_multipliers if name.startswith(prefix)]
             unused -= set(fitting)
             is_bias = name.endswith("bias") and name.removesuffix("bias") not in norms
-            rate = recipe.rates[max(fitting, key=len)] if fitting else recipe.bias_rate if is_bias else 1.0
+            general = recipe.bias_lr_multiplier if is_bias else 1.0
+            rate = recipe.lr_multipliers[max(fitting, key=len)] if fitting else general
             decays = recipe.decay_norms_and_biases or parameter.dim() > 1
             groups[rate, recipe.weight_decay if decays else 0.0].append(parameter)
     if unused:
         raise OsarbenchError(
-            f"[training.rates] no trained parameter starts with '{sorted(unused)[0]}'; names start with 'backbone.' or "
-            "'head.'."
+            f"[training.lr_multipliers] no trained parameter starts with '{sorted(unused)[0]}'; names start with "
+            "'backbone.' or 'head.'."
         )
     parameters: list[dict[str, Any]] = [
         {"params": members, "lr": recipe.learning_rate * rate, "weight_decay": decay, "rate": rate}

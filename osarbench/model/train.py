@@ -14,10 +14,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from osarbench import console
 from osarbench.artifacts import manifest, storage
-from osarbench.data.clips import EpochSampler, Loading, TrainClips, train_loader
+from osarbench.data.clips import EpochSampler, TrainClips, train_loader
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Progress
 from osarbench.model import network as networks
+from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.optimize import make_optimizer, rate_factor
 from osarbench.protocols.protocol import Training
@@ -55,28 +56,37 @@ class Epoch(NamedTuple):
 
 
 def train(
-    fabric: Fabric,
+    machine: Machine,
     network: Network,
     clips: TrainClips,
     recipe: Training,
-    loading: Loading,
     *,
     seed: int,
     into: Trained,
     identity: manifest.Identity,
 ) -> None:
-    """Train to the end of the recipe and write ``network.pt`` with its manifest.
+    """Train a network in place, to the end of the recipe.
 
-    A checkpoint of the same identity is continued, to the same result as an unbroken run.
+    A checkpoint of the same identity is continued, to the same result as an unbroken run; it stays until its network is
+    saved (`forget_checkpoint`).
+
+    Args:
+        machine: the devices, in this process and others.
+        network: to be trained; backbone and head.
+        clips: of the training videos.
+        recipe: of the protocol.
+        seed: of the order of videos.
+        into: the folder of checkpoint and history.
+        identity: of the training; a checkpoint of another one is not continued.
 
     Raises:
         OsarbenchError: the loss is not a number; the last good checkpoint is kept.
     """
-    start = time.perf_counter()
+    fabric, loading = machine.fabric, machine.loading
     networks.freeze(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
     networks.channels_last(network)
-    precision = str(fabric._precision.precision)
-    module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=not precision.startswith("16")))
+    fused = not machine.precision.startswith("16")
+    module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=fused))
     batch = max(1, min(recipe.batch_size, len(clips.rows)) // fabric.world_size)
     sampler = EpochSampler(len(clips.rows), batch, seed, rank=fabric.global_rank, processes=fabric.world_size)
     loader = fabric.setup_dataloaders(train_loader(clips, sampler, batch, loading), use_distributed_sampler=False)
@@ -93,16 +103,6 @@ def train(
         fabric.barrier()
     if log is not None:
         log.close()
-        # threads are no part of the identity, yet sums over other numbers of them round differently
-        record = {
-            "seconds": round(time.perf_counter() - start, 2),
-            "device": str(fabric.device),
-            "threads": torch.get_num_threads(),
-        }
-        with manifest.write_artifact(into.network, identity, **record) as temporary:
-            networks.save(network, temporary)
-        into.checkpoint.unlink(missing_ok=True)
-        manifest.manifest_of(into.checkpoint).unlink(missing_ok=True)
     fabric.barrier()
 
 

@@ -1,6 +1,5 @@
 """Protocols are data: one frozen TOML file each, strictly read, hashed."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from osarbench.digests import content_digest
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.protocols import files as benchmark_files
@@ -48,16 +48,17 @@ class Unknown:
 class Training:
     """``[training]``: the recipe."""
 
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
+    mode: Literal["full", "none"] = "full"  #: "none": backbone and classifier are used as the weights have them
+    epochs: Count = 1  #: this and the next two must be stated unless the mode is "none"
+    batch_size: Annotated[int, Field(ge=1, le=2**20)] = 1
+    learning_rate: Positive = 1.0
     optimizer: Literal["sgd", "adamw", "lars"] = "sgd"
     momentum: Share = 0.9  #: of sgd
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     decay_norms_and_biases: bool = True  #: False: no weight decay on parameters of one dimension
-    rates: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor on the rate
-    bias_rate: Positive = 1.0  #: factor on the rate of biases that no prefix of `rates` fits, those of norms left out
+    lr_multipliers: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor
+    bias_lr_multiplier: Positive = 1.0  #: of biases that no prefix of `lr_multipliers` fits, except those of norms
     schedule: Literal["constant", "step", "cosine"] = "constant"
     milestones: tuple[int, ...] = ()  #: of "step": epochs at which the rate is divided by ten
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  #: linear, per step
@@ -125,6 +126,7 @@ class Sections:
     threshold: Threshold = Threshold()
     openness: Openness = Openness()
     metrics: Metrics = Metrics()
+    task: Literal["classification"] = "classification"  #: what is asked of a video (`osarbench.interfaces.task`)
     middle_frames: Count | None = None  #: only this many frames around the middle of a video are used
     complete: bool = True  #: False: a partial copy of the data sets will do
     max_unreadable: Share = 0.01  #: share of unreadable videos above which a run stops
@@ -145,7 +147,7 @@ class Protocol(NamedTuple):
     """A protocol that was read from a file."""
 
     name: str  #: the file's stem
-    sha256: str  #: of the file's bytes
+    sha256: str  #: of what the file says: comments and layout do not count
     file: Path
     sections: Sections
 
@@ -173,8 +175,10 @@ def read(name: str) -> Protocol:
             a class that is known and unknown at once.
     """
     file = benchmark_files.find(name)
-    sections: Sections = strict_toml.build(Sections, strict_toml.read(file), str(file))
-    protocol = Protocol(file.stem, hashlib.sha256(file.read_bytes()).hexdigest(), file, sections)
+    stated = strict_toml.read(file)
+    sections: Sections = strict_toml.build(Sections, stated, str(file))
+    _check_training(stated, file)
+    protocol = Protocol(file.stem, content_digest(stated), file, sections)
     for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
         clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
         for head in section.heads:
@@ -196,6 +200,13 @@ def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> Cl
     merged = asdict(default) | dict(overrides)
     checked = strict_toml.build(ClipSpec, merged, f"{where}: [clips]")
     return replace(default, **{field: getattr(checked, field) for field in known})
+
+
+def _check_training(stated: Mapping[str, Any], file: Path) -> None:
+    training = stated.get("training", {})
+    for key in ("epochs", "batch_size", "learning_rate"):
+        if training.get("mode") != "none" and key not in training:
+            raise OsarbenchError(f"{file}: [training] needs a key '{key}'.")
 
 
 def _check_classes(sections: Sections, file: Path) -> None:

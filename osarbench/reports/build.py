@@ -14,16 +14,16 @@ from osarbench.reports.results import Result
 from osarbench.reports.thumbnails import Key
 
 
-def build(paths: Sequence[Path], places: Locations) -> page.Report:
+def build(paths: Sequence[Path], locations: Locations) -> page.Report:
     """Return the report on all results that the paths name; the first is compared with each of the others.
 
     Raises:
         OsarbenchError: a path holds no scores table, or a table is damaged or not sound.
     """
     found = results.gather(paths)
-    comparisons = [((0, place), compare(found[0], other)) for place, other in enumerate(found[1:], start=1)]
+    comparisons = [((0, position), compare(found[0], other)) for position, other in enumerate(found[1:], start=1)]
     wanted = list(_videos(comparison for _, comparison in comparisons))
-    located = thumbnails.locate(wanted, _datasets(found, places), places.data)
+    located = thumbnails.locate(wanted, _datasets(found, locations), locations.data)
     return page.Report(
         results=found,
         figures=figures.figures(found),
@@ -40,8 +40,8 @@ def _videos(comparisons: Iterator[Comparison]) -> Iterator[Key]:
                 yield case.source, case.video
 
 
-def _datasets(found: Sequence[Result], places: Locations) -> dict[str, Dataset]:
-    """Return the data sets of the results' protocol, none if they have none or nobody knows it."""
+def _datasets(found: Sequence[Result], locations: Locations) -> dict[str, Dataset]:
+    """Return the data sets of the results' protocol, none unless they name one that is known."""
     names = {result.protocol for result in found} - {None}
     if len(found) < 2 or len(names) != 1:
         return {}
@@ -49,4 +49,4 @@ def _datasets(found: Sequence[Result], places: Locations) -> dict[str, Dataset]:
         protocol = protocols.read(str(names.pop()))
     except OsarbenchError:  # somebody's own, whose file is elsewhere
         return {}
-    return thumbnails.datasets(protocol, plugins.load(), places)
+    return thumbnails.datasets(protocol, plugins.load(), locations)

@@ -34,11 +34,11 @@ def matrix(metrics: Mapping[str, Any]) -> Matrix | None:
     if cells is None:
         return None
     names = list(cells)
-    places = {name: place for place, name in enumerate(names)}
+    positions = {name: position for position, name in enumerate(names)}
     counts = np.zeros((len(names), len(names)), np.int64)
     for label, row in cells.items():
         for decision, videos in row.items():
-            counts[places[label], places[decision]] = videos
+            counts[positions[label], positions[decision]] = videos
     return Matrix(names, counts)
 
 
@@ -53,7 +53,7 @@ def most_confused(whole: Matrix, size: int) -> Matrix:
     chosen = np.append(kept, len(whole.names) - 1)
     rows = whole.counts[chosen]
     others = rows.sum(axis=1) - rows[:, chosen].sum(axis=1)
-    return Matrix([whole.names[place] for place in chosen], np.column_stack([rows[:, chosen], others]))
+    return Matrix([whole.names[position] for position in chosen], np.column_stack([rows[:, chosen], others]))
 
 
 def confused_pairs(whole: Matrix, limit: int) -> list[Pair]:
@@ -62,10 +62,10 @@ def confused_pairs(whole: Matrix, limit: int) -> list[Pair]:
     support = whole.counts.sum(axis=1)
     wrong = known - np.diag(np.diag(known))
     order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
-    places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+    cells = zip(*np.unravel_index(order, wrong.shape), strict=True)
     return [
         Pair(whole.names[row], whole.names[column], int(wrong[row, column]), int(support[row]))
-        for row, column in places
+        for row, column in cells
         if wrong[row, column]
     ]
 

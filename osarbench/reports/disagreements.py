@@ -21,6 +21,12 @@ class Side(NamedTuple):
     right: bool | None  #: None: an unknown video, and no threshold to reject it or not
     rank: float  #: share of the known test videos that are less uncertain (ties half)
 
+    def decision(self, label: str) -> str:
+        """Return what is decided on the video, whose true class is given."""
+        if self.rejected:
+            return "rejected"
+        return "named rightly" if self.predicted == label else self.predicted
+
 
 class Case(NamedTuple):
     """One test video and what both results say of it."""
@@ -115,10 +121,10 @@ def _cases(rows: pd.DataFrame) -> list[Case]:
     ]  # fmt: skip
 
 
-def _side(row: Mapping[Any, Any], place: int) -> Side:
+def _side(row: Mapping[Any, Any], position: int) -> Side:
     return Side(
-        predicted=str(row[f"predicted_{place}"]),
-        rejected=bool(row[f"rejected_{place}"]),
-        right=bool(row[f"right_{place}"]) if row[f"decided_{place}"] else None,
-        rank=float(row[f"rank_{place}"]),
+        predicted=str(row[f"predicted_{position}"]),
+        rejected=bool(row[f"rejected_{position}"]),
+        right=bool(row[f"right_{position}"]) if row[f"decided_{position}"] else None,
+        rank=float(row[f"rank_{position}"]),
     )

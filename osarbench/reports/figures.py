@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from osarbench.artifacts import storage
-from osarbench.reports import plots
+from osarbench.reports import legends, plots
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.confusion import matrix
+from osarbench.reports.formats import visible
 from osarbench.reports.results import Result
 from osarbench.reports.style import Draw, colour, panel, saved, series, styled
 from osarbench.scores.metrics.ranking import rank
@@ -25,35 +26,44 @@ class Figure(NamedTuple):
     title: str
     label: str
     draw: Draw
-    place: int | None = None  #: of the result, if it shows one only
+    position: int | None = None  #: of the result, if it shows one only
+    legend_height: float = 0.0  #: inches that a long list of results adds to its height
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        """Width and height of its panel."""
+        return (6.0, 6.0) if self.name.startswith("confusion") else (4.4, 3.2 + self.legend_height)
 
 
 def figures(results: Sequence[Result]) -> list[Figure]:
     """Return every panel of a report on these results; those that lack their numbers are left out."""
     names = ", ".join(result.name for result in results)
+    below = legends.height_below(len(results))
     found = [
         Figure("roc", "ROC", _values("ROC curves. AUROC in percent", results, "auroc"),
-               partial(plots.roc, results=results)),
+               partial(plots.roc, results=results), legend_height=below),
         Figure("precision-recall", "Precision and recall",
                _values("Precision-recall curves, unknown positive. AUPR in percent", results, "aupr_unknown"),
-               partial(plots.precision_recall, results=results)),
+               partial(plots.precision_recall, results=results), legend_height=below),
     ]  # fmt: skip
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         label = f"Histograms of the uncertainty of known and unknown test videos of {result.name}, in shared bins."
-        draw = partial(plots.histogram, result=result, place=place)
-        found.append(Figure(f"uncertainty-{_slug(place, result)}", result.name, label, draw, place))
+        draw = partial(plots.histogram, result=result, position=position)
+        found.append(Figure(f"uncertainty-{_slug(position, result)}", result.name, label, draw, position))
     if any(result.metrics["thresholded"]["openness_curve"] for result in results):
         label = f"Open macro-F1 by number of unknown classes, of {names}."
-        found.append(Figure("openness", "Openness", label, partial(plots.openness, results=results)))
+        draw = partial(plots.openness, results=results)
+        found.append(Figure("openness", "Openness", label, draw, legend_height=below))
     if any(plots.reliability_of(result) for result in results):
         label = f"Reliability diagram: share of right decisions by confidence, of {names}."
-        found.append(Figure("reliability", "Reliability", label, partial(plots.calibration, results=results)))
-    for place, result in enumerate(results):
+        draw = partial(plots.calibration, results=results)
+        found.append(Figure("reliability", "Reliability", label, draw, legend_height=below))
+    for position, result in enumerate(results):
         cells = matrix(result.metrics)
         if cells is not None:
             label = f"Confusion matrix of {result.name} at the threshold."
-            draw = partial(plots.confusion, names=cells.names, counts=cells.counts, place=place)
-            found.append(Figure(f"confusion-{_slug(place, result)}", result.name, label, draw, place))
+            draw = partial(plots.confusion, names=cells.names, counts=cells.counts, position=position)
+            found.append(Figure(f"confusion-{_slug(position, result)}", result.name, label, draw, position))
     return found
 
 
@@ -61,9 +71,8 @@ def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
     """Write every figure as a PNG or SVG file into a folder, and return their paths."""
     paths = []
     for figure in found:
-        size = (6.0, 6.0) if figure.name.startswith("confusion") else (4.6, 3.3)
         with styled():
-            content = saved(panel(figure.draw, title=figure.title, size=size), form)
+            content = saved(panel(figure.draw, title=figure.title, size=figure.inches), form)
         path = folder / f"{figure.name}.{form}"
         with storage.atomic_write(path) as temporary:
             temporary.write_bytes(content)
@@ -71,7 +80,7 @@ def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
     return paths
 
 
-def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
+def draw(table: pd.DataFrame, file: Path, title: str) -> None:
     """Draw uncertainty histograms of known and unknown videos and ROC curves of each unknown source to a PNG.
 
     All histograms share bins and scale: normalising known and unknown apart, as some published figures do, makes any
@@ -89,20 +98,20 @@ def draw(table: pd.DataFrame, file: Path, *, title: str) -> None:
         left, right = canvas.subplots(1, 2)
         edges = bin_edges(known, *parts.values())
         plots.shares(left, known, edges, filled=True, color=colour("known"), label="known")
-        for place, (source, values) in enumerate(parts.items()):
-            plots.shares(left, values, edges, filled=False, label=source, color=colour(series(place)))
+        for position, (source, values) in enumerate(parts.items()):
+            plots.shares(left, values, edges, filled=False, label=visible(source), color=colour(series(position)))
         plots.uncertainty_axes(left, edges)
         left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
         if len(parts) > 1:
             parts["all unknown"] = np.concatenate(list(parts.values()))
         plots.roc_curves(right, [(name, rank(known=known, unknown=values)) for name, values in parts.items()])
-        canvas.suptitle(title, weight="bold")
+        canvas.suptitle(visible(title), weight="bold")
         file.write_bytes(saved(canvas, "png"))
 
 
-def _slug(place: int, result: Result) -> str:
-    """Return a name that any file system takes; the place keeps names apart that differ in other signs alone."""
-    return f"{place + 1}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.name).strip('-.')}".rstrip("-")
+def _slug(position: int, result: Result) -> str:
+    """Return a name that any file system takes; the position keeps apart names that differ in other characters only."""
+    return f"{position + 1}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', result.name).strip('-.')}".rstrip("-")
 
 
 def _values(what: str, results: Sequence[Result], key: str) -> str:

@@ -1,6 +1,6 @@
 """What is drawn: each function draws one panel of results on an axes, with numbers from `osarbench.scores.metrics`.
 
-Results keep their colour and their dashes through all panels: the place of a result in the list decides them.
+Results keep their colour and their dashes through all panels: the position of a result in the list decides them.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from osarbench.reports import legends
 from osarbench.reports.bins import BINS, bin_edges
 from osarbench.reports.results import Result
 from osarbench.reports.style import colour, line, series
@@ -22,43 +23,43 @@ if TYPE_CHECKING:
 
 def roc(axes: "Axes", results: Sequence[Result]) -> None:
     """Draw ROC curves, with the operating point at the threshold as a dot."""
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         block = result.metrics["headline"]
         if block["known_accepted"] is not None:
             rejected = 1 - block["known_accepted"], block["unknown_rejected"]
-            axes.plot(*rejected, "o", color=colour(series(place)), zorder=3)
+            axes.plot(*rejected, "o", color=colour(series(position)), zorder=3)
     roc_curves(axes, [(result.name, ranking(result)) for result in results])
 
 
 def roc_curves(axes: "Axes", curves: Sequence[tuple[str, Ranking]]) -> None:
     """Draw ROC curves with their areas, and the line of chance."""
     _diagonal(axes)
-    for place, (_, curve) in enumerate(curves):
-        axes.plot(_share(curve.known), _share(curve.unknown), **line(place))
+    for position, (_, curve) in enumerate(curves):
+        axes.plot(_share(curve.known), _share(curve.unknown), **line(position))
     _unit(axes, x="known videos rejected", y="unknown videos rejected")
     areas = [(name, auroc(curve)) for name, curve in curves]
     names = [f"{name}  {100 * area:.2f}" for name, area in areas if area is not None]
-    _key(axes, names, corner="lower right", title="AUROC, %")
+    legends.key(axes, names, corner="lower right", title="AUROC, %")
 
 
 def precision_recall(axes: "Axes", results: Sequence[Result]) -> None:
     """Draw precision-recall curves with unknown as positive, and the share of unknown videos as the level of chance."""
     drawn = []
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         curve = ranking(result)
         rejected = curve.known + curve.unknown
         precision = np.append(1.0, curve.unknown[1:] / rejected[1:])  # from (0, 1), as the area is taken
-        axes.plot(_share(curve.unknown), precision, **line(place))
+        axes.plot(_share(curve.unknown), precision, **line(position))
         drawn.append((_share(curve.unknown), precision))
     headline = results[0].metrics["headline"]
     chance = headline["unknown"] / (headline["known"] + headline["unknown"])
     axes.axhline(chance, color=colour("muted"), linestyle=":", linewidth=1)
     _unit(axes, x="unknown videos rejected (recall)", y="unknown among rejected (precision)")
     names = [f"{result.name}  {_two(result, 'aupr_unknown')}" for result in results]
-    _key(axes, names, corner=_emptier(drawn, "lower left", "upper right"), title="AUPR, %")
+    legends.key(axes, names, corner=legends.emptier(drawn, "lower left", "upper right"), title="AUPR, %")
 
 
-def histogram(axes: "Axes", result: Result, place: int) -> None:
+def histogram(axes: "Axes", result: Result, position: int) -> None:
     """Draw the uncertainties of known and unknown test videos in shared bins of one common scale.
 
     To normalise known and unknown apart, as some published figures do, makes any method look separated.
@@ -66,7 +67,7 @@ def histogram(axes: "Axes", result: Result, place: int) -> None:
     scores = result.outcome()
     known, unknown = scores.known.uncertainty, scores.unknown.uncertainty
     edges = bin_edges(known, unknown)
-    tone = colour(series(place))
+    tone = colour(series(position))
     shares(axes, known, edges, filled=True, color=colour("known"))
     shares(axes, unknown, edges, filled=False, color=tone)
     uncertainty_axes(axes, edges)
@@ -112,22 +113,22 @@ def uncertainty_axes(axes: "Axes", edges: FloatArray) -> None:
 def openness(axes: "Axes", results: Sequence[Result]) -> None:
     """Draw open macro-F1 by number of unknown classes, with a band of one standard deviation over draws."""
     ends = []
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         curve = result.metrics["thresholded"]["openness_curve"]
         if curve is None:
             continue
         classes, mean = np.array(curve["unknown_classes"]), 100 * np.array(curve["macro_f1"])
-        axes.plot(classes, mean, **line(place))
+        axes.plot(classes, mean, **line(position))
         if curve["std"] is not None:
             spread = 100 * np.array(curve["std"])
-            tone = colour(series(place))
+            tone = colour(series(position))
             axes.fill_between(classes, mean - spread, mean + spread, color=tone, alpha=0.15, linewidth=0)
-        ends.append((float(mean[-1]), result.name, place))
+        ends.append((float(mean[-1]), result.name, position))
         axes.set_xlim(classes[0], max(classes[-1], 2))
     axes.set(xlabel="unknown classes in the test", ylabel="open macro-F1, %")
     axes.locator_params(axis="x", integer=True)
     axes.margins(y=0.08)
-    _end_labels(axes, ends)
+    legends.ends(axes, ends, of=len(results))
 
 
 def calibration(axes: "Axes", results: Sequence[Result]) -> None:
@@ -135,7 +136,7 @@ def calibration(axes: "Axes", results: Sequence[Result]) -> None:
     _diagonal(axes)
     names: list[str | None] = []
     drawn = []
-    for place, result in enumerate(results):
+    for position, result in enumerate(results):
         bins = reliability_of(result)
         value = result.metrics["calibration"]["ece_closed"]
         names.append(None if value is None else f"{result.name}  {100 * value:.2f}")
@@ -143,19 +144,19 @@ def calibration(axes: "Axes", results: Sequence[Result]) -> None:
             continue
         filled = bins.videos > 0
         drawn.append((bins.confidence[filled], bins.accuracy[filled]))
-        axes.plot(bins.confidence[filled], bins.accuracy[filled], **(line(place) | {"linewidth": 1.2}))
+        axes.plot(bins.confidence[filled], bins.accuracy[filled], **(line(position) | {"linewidth": 1.2}))
         area = 160 * bins.videos[filled] / bins.videos.sum()
-        axes.scatter(bins.confidence[filled], bins.accuracy[filled], s=4 + area, color=colour(series(place)), zorder=3,
-                     clip_on=False)  # fmt: skip
+        tone = colour(series(position))
+        axes.scatter(bins.confidence[filled], bins.accuracy[filled], s=4 + area, color=tone, zorder=3, clip_on=False)
     _unit(axes, x="confidence", y="right decisions")
-    _key(axes, names, corner=_emptier(drawn, "upper left", "lower right"), title="ECE, %")
+    legends.key(axes, names, corner=legends.emptier(drawn, "upper left", "lower right"), title="ECE, %")
 
 
-def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64], place: int) -> None:
+def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64], position: int) -> None:
     """Draw a confusion matrix [K + 1, K + 1] as shares of each true class."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = LinearSegmentedColormap.from_list("", [colour("card"), colour(series(place))])
+    shades = LinearSegmentedColormap.from_list("", [colour("card"), colour(series(position))])
     axes.pcolormesh(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap=shades, vmin=0, vmax=1)
     axes.invert_yaxis()
     axes.grid(visible=False)
@@ -165,8 +166,9 @@ def confusion(axes: "Axes", names: Sequence[str], counts: npt.NDArray[np.int64],
         draw(edge, color=colour("muted"), linewidth=0.8)
     if len(names) <= 30:
         ticks = np.arange(len(names)) + 0.5
-        axes.set_xticks(ticks, names, rotation=90, size=7)
-        axes.set_yticks(ticks, names, size=7)
+        shown = [legends.short(name, 40) for name in names]
+        axes.set_xticks(ticks, shown, rotation=90, size=7)
+        axes.set_yticks(ticks, shown, size=7)
 
 
 def ranking(result: Result) -> Ranking:
@@ -202,54 +204,3 @@ def _unit(axes: "Axes", *, x: str, y: str) -> None:
     axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.005))
     axes.set_xticks(ticks, labels)
     axes.set_yticks(ticks, labels)
-
-
-def _key(axes: "Axes", names: Sequence[str | None], *, corner: str, title: str) -> None:
-    """Write the names of the results in their colours into a corner, each after a piece of its line."""
-    shown = [(place, name) for place, name in enumerate(names) if name is not None]
-    size = 8.5 if len(shown) <= 8 else 6.5
-    step = (size + 4) / 200  # of the height of the axes, which is some 200 points
-    right, top = "right" in corner, "upper" in corner
-    height = 0.96 if top else 0.05 + step * len(shown)
-    # a curve that passes behind the names must not strike them through
-    behind = {"facecolor": colour("card"), "edgecolor": "none", "alpha": 0.85, "pad": 0.8}
-    style: dict[str, Any] = {"transform": axes.transAxes, "size": size, "va": "center", "bbox": behind}
-    edge, side = (0.98, "right") if right else (0.03, "left")
-    inner = edge - 0.08 if right else edge + 0.08
-    axes.text(edge, height, title, ha=side, color=colour("muted"), **style)
-    for row, (place, name) in enumerate(shown, start=1):
-        level = height - step * row
-        axes.text(inner, level, _short(name, 46), ha=side, color=colour(series(place)), **style)
-        ends = [edge - 0.06, edge] if right else [edge, edge + 0.06]
-        axes.plot(ends, [level, level], transform=axes.transAxes, **line(place))
-
-
-def _short(name: str, limit: int) -> str:
-    """Return a name without its middle, where it is too long for a figure.
-
-    >>> _short("TSM_EDLNoKLAvUCDebias_EDL", 12)
-    'TSM_ED…s_EDL'
-    """
-    return name if len(name) <= limit else f"{name[: limit // 2]}…{name[limit // 2 + 1 - limit :]}"
-
-
-def _emptier(curves: Sequence[tuple[FloatArray, FloatArray]], *corners: str) -> str:
-    """Return the corner that fewer of the curves pass through; their first coordinate increases."""
-    grid = np.linspace(0, 1, 101)
-
-    def passing(corner: str) -> int:
-        near = grid > 0.5 if "right" in corner else grid < 0.5
-        heights = [np.interp(grid[near], *curve, left=np.nan, right=np.nan) for curve in curves]
-        return sum(int(((values > 0.6) if "upper" in corner else (values < 0.4)).sum()) for values in heights)
-
-    return min(corners, key=passing)
-
-
-def _end_labels(axes: "Axes", ends: Sequence[tuple[float, str, int]]) -> None:
-    """Write names at the ends of their lines, moved apart where they would overlap."""
-    low, high = axes.get_ylim()
-    gap, last = (high - low) * 0.055, -np.inf
-    for height, name, place in sorted(ends):
-        last = max(height, last + gap)
-        axes.annotate(_short(name, 24), (1, last), (4, 0), xycoords=("axes fraction", "data"),
-                      textcoords="offset points", va="center", color=colour(series(place)), size=8.5)  # fmt: skip

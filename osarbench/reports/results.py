@@ -9,6 +9,7 @@ import pandas as pd
 
 from osarbench.artifacts import manifest
 from osarbench.errors import OsarbenchError
+from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import Outcome, outcome
 
@@ -52,7 +53,7 @@ def gather(paths: Sequence[Path]) -> list[Result]:
         for file in _tables(path):
             files.setdefault(file.resolve(), file)
     found = list(files.values())
-    return [_result(name, file) for name, file in zip(_names(found), found, strict=True)]
+    return [_result(visible(name), file) for name, file in zip(_names(found), found, strict=True)]
 
 
 def differences(results: Sequence[Result]) -> list[str]:
@@ -148,7 +149,7 @@ def _result(name: str, file: Path) -> Result:
 
 def _facts(file: Path) -> dict[str, Any]:
     made = manifest.read(file)
-    return dict(made["identity"]) if made is not None else table.read_facts(file) or {}
+    return dict(made.get("origin", {})) if made is not None else table.read_facts(file) or {}
 
 
 def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:

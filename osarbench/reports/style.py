@@ -43,16 +43,16 @@ def colour(role: str) -> str:
     return COLOURS[role][0]
 
 
-def series(place: int) -> str:
-    """Return the role of the colour of a result, by its place among the results."""
-    return f"series{place % SERIES}"
+def series(position: int) -> str:
+    """Return the role of the colour of a result, by its position among the results."""
+    return f"series{position % SERIES}"
 
 
-def line(place: int) -> dict[str, Any]:
+def line(position: int) -> dict[str, Any]:
     """Return how the line of a result is drawn."""
     # of two results with equal dashes, no eye takes one colour for the other (checked after Machado et al. 2009)
-    shift = 2 * (place // len(_DASHES) % 2) + place // SERIES
-    return {"color": colour(series(place)), "linestyle": _DASHES[(place + shift) % len(_DASHES)]}
+    shift = 2 * (position // len(_DASHES) % 2) + position // SERIES
+    return {"color": colour(series(position)), "linestyle": _DASHES[(position + shift) % len(_DASHES)]}
 
 
 @contextmanager

@@ -21,7 +21,7 @@ _SHORT_SIDE = 112  # pixels
 
 
 class Located(NamedTuple):
-    """Where a video lies, and the piece of the file it is, in seconds."""
+    """Where a video is, and the piece of the file it is, in seconds."""
 
     path: Path
     start: float | None = None
@@ -32,18 +32,18 @@ def thumbnails(wanted: Iterable[Key], located: Mapping[Key, Located]) -> dict[Ke
     """Return the middle frames of videos as data URIs; a video that cannot be read has none."""
     found = {}
     for key in dict.fromkeys(wanted):
-        place = located.get(key)
-        if place is None:
+        one = located.get(key)
+        if one is None:
             continue
         try:
-            found[key] = f"data:image/jpeg;base64,{base64.b64encode(_middle(place)).decode()}"
+            found[key] = f"data:image/jpeg;base64,{base64.b64encode(_middle(one)).decode()}"
         except video.UnreadableVideo:
             continue
     return found
 
 
 def locate(wanted: Iterable[Key], datasets: Mapping[str, Dataset], data: Path | None) -> dict[Key, Located]:
-    """Return where the wanted videos lie, those that are there; nothing is made or downloaded.
+    """Return where the wanted videos are, those that exist; nothing is made or downloaded.
 
     Args:
         wanted: sources and ids.
@@ -56,20 +56,20 @@ def locate(wanted: Iterable[Key], datasets: Mapping[str, Dataset], data: Path | 
         name, _, split = source.partition("/")
         listed = _listed(datasets[name], split) if name in datasets else {}
         for id_ in (id_ for other, id_ in keys if other == source):
-            place = listed.get(id_) or _guess(data, name, id_)
-            if place is not None and place.path.is_file():
-                found[source, id_] = place
+            located = listed.get(id_) or _guess(data, name, id_)
+            if located is not None and located.path.is_file():
+                found[source, id_] = located
     return found
 
 
-def datasets(protocol: Protocol, plugins: Plugins, places: Locations) -> dict[str, Dataset]:
-    """Return the data sets of a protocol by name, those whose plugin and place are known."""
+def datasets(protocol: Protocol, plugins: Plugins, locations: Locations) -> dict[str, Dataset]:
+    """Return the data sets of a protocol by name, those whose plugin and folder are known."""
     found = {}
     used: list[Known | Unknown] = [protocol.sections.known, *protocol.sections.unknown]
     for part in used:
         try:
             kind = plugins.dataset(part.dataset)
-            root = places.dataset(part.dataset, part.folder, embedded=kind.embedded)
+            root = locations.dataset(part.dataset, part.folder, embedded=kind.embedded)
             found[part.dataset] = kind(root, **protocol.sections.data.get(part.dataset, {}))
         except OsarbenchError:  # pictures are a bonus: a report without them says so
             continue
@@ -98,15 +98,15 @@ def _below(folder: Path, file: Path) -> bool:
     return ".." not in file.relative_to(folder).parts and file.is_file() if file.is_relative_to(folder) else False
 
 
-def _middle(place: Located) -> bytes:
+def _middle(located: Located) -> bytes:
     """Return the middle frame of a video as JPEG.
 
     Raises:
         UnreadableVideo: with path and reason.
     """
-    count = video.count_frames(place.path, start=place.start, end=place.end)
+    count = video.count_frames(located.path, start=located.start, end=located.end)
     frames = video.read_frames(
-        place.path, [max(count, 1) // 2], short_side=_SHORT_SIDE, start=place.start, end=place.end
+        located.path, [max(count, 1) // 2], short_side=_SHORT_SIDE, start=located.start, end=located.end
     )
     image = av.VideoFrame.from_ndarray(frames[0], format="rgb24")
     buffer = io.BytesIO()

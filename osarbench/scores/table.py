@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from osarbench.digests import content_digest, plain
 from osarbench.errors import OsarbenchError, did_you_mean
 
 TEXT_COLUMNS = ("video", "role", "source", "label", "predicted")
@@ -67,8 +68,12 @@ def read_facts(path: Path) -> dict[str, Any] | None:
         facts: dict[str, Any] = json.loads(line.removeprefix(b"# "))
     except ValueError as error:
         raise _unreadable(path, error) from error
-    if facts.pop("table_sha256", None) != hashlib.sha256(text).hexdigest():
+    seal = facts.pop("facts_sha256", None)
+    if facts.get("table_sha256") != hashlib.sha256(text).hexdigest():
         raise OsarbenchError(f"The rows of {path} are not those it was made with: their sha256 differs. Make it again.")
+    if seal != content_digest(facts):
+        raise OsarbenchError(f"The facts in the first line of {path} were changed since it was made. Make it again.")
+    del facts["table_sha256"]
     return facts
 
 
@@ -88,7 +93,8 @@ def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = 
         exact = exact.astype({LABEL_RANK: "Int64"})  # "3", not "3.0", and empty where there is none
     text = exact.to_csv(index=False, lineterminator="\n").encode()
     if facts is not None:
-        sealed = {**facts, "table_sha256": hashlib.sha256(text).hexdigest()}
+        sealed = plain({**facts, "table_sha256": hashlib.sha256(text).hexdigest()})
+        sealed["facts_sha256"] = content_digest(sealed)
         text = b"# " + json.dumps(sealed, ensure_ascii=False).encode() + b"\n" + text
     if Path(path).suffix == ".gz":
         buffer = io.BytesIO()

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from osarbench.interfaces.backbone import SavedHead
-from osarbench.model.weights import OWN, WeightsFile, read_file
+from osarbench.interfaces.weights import OWN, WeightsFile, read_file
 
 from ._key_maps import without_prefix
 
-Family = Literal["mmaction2", "pytorchvideo", "torchvision", "osarbench", "other"]
+Family = Literal["mmaction2", "pytorchvideo", "torchvision", "osarbench", "srtg", "other"]
 TRAINING_ONLY = ("debias_head.", "neck.aux_head.")  #: DEAR's branches, and TPN's auxiliary classifier
 
 
@@ -55,7 +55,9 @@ class Checkpoint(NamedTuple):
     @property
     def title(self) -> str:
         """The file in a few words."""
-        framework = {"other": "", "osarbench": "osarbench's own "}.get(self.family, f"{self.family}'s ")
+        framework = {"other": "", "osarbench": "osarbench's own ", "srtg": "the SRTG repository's "}.get(
+            self.family, f"{self.family}'s "
+        )
         return f"{self.file.path} ({framework}{self.network})"
 
     @property
@@ -93,7 +95,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a file of weights and say what it is.
 
     Raises:
-        OsarbenchError: it cannot be read, see `osarbench.model.weights.read_file`.
+        OsarbenchError: it cannot be read, see `osarbench.interfaces.weights.read_file`.
     """
     file = read_file(path)
     family, network = recognise(file.state)
@@ -108,6 +110,9 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Family, str]:
         return "mmaction2", _mmaction_network(state)
     if len(_shape(state, "conv1.weight")) == 4 and _shape(state, "layer1.0.conv1.weight"):
         return "torchvision", "resnet"
+    srtg = _srtg_network(state)
+    if srtg is not None:
+        return "srtg", srtg
     for pattern, dimensions, network in _TELLTALES:
         if any(value.dim() == dimensions and re.fullmatch(pattern, key) for key, value in state.items()):
             return "other", network
@@ -138,6 +143,19 @@ def _mmaction_network(state: Mapping[str, Tensor]) -> str:
     return {5: "i3d", 1: "slowonly"}.get(stem[2], "an unknown network")
 
 
+def _srtg_network(state: Mapping[str, Tensor]) -> str | None:
+    """Return which network of the SRTG repository it is. Its plain R(2+1)D-18 cannot be told from torchvision's."""
+    if _shape(state, "layer1.0.conv1_1.conv_short.weight"):
+        return "mtnet"
+    if len(_shape(state, "stem.0.weight")) != 5:
+        return None
+    if any(".sar.lstm." in key for key in state):
+        return "srtg"
+    simple = _shape(state, "layer1.0.conv1.0.0.weight")[2:] == (3, 3, 3)  # torchvision's is conv1.0.weight
+    deep = "layer1.2.conv1.0.0.weight" in state or "layer1.2.conv1.0.weight" in state  # torchvision's have 18 layers
+    return "plain 3D ResNet" if simple or deep else None
+
+
 def _pytorchvideo_network(state: Mapping[str, Tensor]) -> str:
     if any(".multipathway_blocks." in key for key in state):
         return "slowfast"
@@ -161,7 +179,7 @@ def _head(state: Mapping[str, Tensor], family: Family, network: str) -> SavedHea
         return _mmaction_head(without_prefix(state, "cls_head."))
     if family == "osarbench":
         return _linear(without_prefix(state, f"{OWN}head.fc."))
-    if family == "torchvision":
+    if family in ("torchvision", "srtg"):
         return _linear(without_prefix(state, "fc."))
     if family == "pytorchvideo":
         last = max(int(key.split(".")[1]) for key in state if key.startswith("blocks."))

@@ -10,6 +10,7 @@ _FRAMEWORKS = {
     "pytorchvideo": "pytorchvideo",
     "torchvision": "torchvision or timm",
     "osarbench": "osarbench",
+    "srtg": "the SRTG repository (Stergiou and Poppe)",
 }
 _HEADS = {"linear": "linear", "bnn": "Bayesian (BNN)", "rpl": "reciprocal points (RPL)"}
 

@@ -7,11 +7,11 @@ from osarbench.errors import OsarbenchError
 LEAST_SIZE = 32  #: pixels: what the strides of a ResNet make one
 
 
-def check_clips(clips: Tensor, backbone: str, *, frames: int = 1, multiple: int = 1) -> None:
+def check_clips(clips: Tensor, backbone: str, *, frames: int = 1, multiple: int = 1, size: int = LEAST_SIZE) -> None:
     """Check clips [N, 3, T, H, W].
 
     Raises:
-        OsarbenchError: T is below ``frames`` or no multiple of ``multiple``, or H or W is below `LEAST_SIZE`.
+        OsarbenchError: T is below ``frames`` or no multiple of ``multiple``, or H or W is below ``size`` pixels.
     """
     length, height, width = clips.shape[2:]
     if length < frames or length % multiple:
@@ -19,8 +19,8 @@ def check_clips(clips: Tensor, backbone: str, *, frames: int = 1, multiple: int 
         raise OsarbenchError(
             f"The backbone '{backbone}' needs clips of {wanted}, not {length}. Change frames in the protocol's [clips]."
         )
-    if min(height, width) < LEAST_SIZE:
+    if min(height, width) < size:
         raise OsarbenchError(
-            f"The backbone '{backbone}' needs frames of {LEAST_SIZE} x {LEAST_SIZE} pixels or more, not "
+            f"The backbone '{backbone}' needs frames of {size} x {size} pixels or more, not "
             f"{height} x {width}. Change size and test_size in the protocol's [clips]."
         )

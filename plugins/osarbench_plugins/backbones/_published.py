@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, SavedHead, WeightsReport
-from osarbench.model.weights import OWN
+from osarbench.interfaces.weights import OWN
 
 from ._checkpoints import TRAINING_ONLY, Checkpoint, read_checkpoint
 from ._describe import describe

@@ -49,6 +49,14 @@ def fit_weights(module: nn.Module, state: Mapping[str, Tensor], found: Faults, *
     module.load_state_dict({key: value for key, value in state.items() if key in wanted}, strict=False)
 
 
+def fit_matching(module: nn.Module, state: Mapping[str, Tensor], leftovers: Iterable[str]) -> tuple[int, Faults]:
+    """Copy what has the name and shape of one of the module's tensors; return how many, and what was left."""
+    wanted = module.state_dict()
+    matching = {key: value for key, value in state.items() if key in wanted and value.shape == wanted[key].shape}
+    module.load_state_dict(matching, strict=False)
+    return len(matching), faults(wanted, state, leftovers)
+
+
 def _first(keys: list[str], count: int = 3) -> str:
     """Return the first few keys as one string."""
     return ", ".join(keys[:count]) + (", ..." if len(keys) > count else "")

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from osarbench import console, hookimpl
-from osarbench.artifacts import locks, manifest, storage
+from osarbench.artifacts import locks, storage
+from osarbench.artifacts.code import Code
+from osarbench.digests import text_digest
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.dataset import Dataset, Video
 
@@ -96,8 +98,8 @@ class Motion(Dataset):
             raise OsarbenchError(f"[data.motion] scene_bias = {scene_bias} is wrong: it is a share, from 0 to 1.")
         if min(*self.per_class.values(), clips_per_group, frames, size) < 1 or size % 2:
             raise OsarbenchError("[data.motion] numbers of videos, clips and frames are at least 1, `size` is even.")
-        code = manifest.code_digest([Path(__file__), Path(renderer.__file__)])
-        super().__init__(Path(root) / manifest.text_digest([code, vars(self)]))
+        code = Code((), (Path(__file__), Path(renderer.__file__))).digest
+        super().__init__(Path(root) / text_digest([code, vars(self)]))
 
     @property
     def classes(self) -> Sequence[str]:

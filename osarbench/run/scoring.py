@@ -1,7 +1,7 @@
-"""Stage 5: a method turns features into the scores table, one row a video."""
+"""A method turns features into the scores table."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from osarbench.data.clips import as_labels
-from osarbench.data.index import Index
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Head, Method, Outputs
-from osarbench.scores.metrics.closed import label_ranks
+from osarbench.interfaces.task import Decisions
 
 CHUNK = 4096  # videos scored at once, so that 36,000 videos of ten views fit in memory
 
@@ -23,47 +21,54 @@ def needs_fit(method: Method) -> bool:
     return type(method).fit is not Method.fit
 
 
-def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray) -> None:
-    """Let a method learn from training features [N, V, D] and labels [N]."""
+def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
+    """Let a method learn from training features [N, V, D] and labels [N].
+
+    Args:
+        method: needs_fit.
+        head: the trained head on the CPU; the method gets a copy.
+        features: [N, V, D].
+        labels: int64 [N], in 0..K-1.
+        class_names: [K] in the order of the logits.
+    """
     with _named(method, "fitted on training videos"):
-        method.fit(_outputs(copy.deepcopy(head), features), torch.from_numpy(labels.copy()))
+        method.fit(_outputs(copy.deepcopy(head), features, class_names), torch.from_numpy(labels.copy()))
 
 
-def table(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, index: Index) -> pd.DataFrame:
-    """Return the scores table for features [N, V, D] of N index rows.
+def decide(
+    method: Method, head: Head, features: np.ndarray, videos: np.ndarray, class_names: Sequence[str]
+) -> Decisions:
+    """Return what a method says of N videos.
+
+    Args:
+        method: fitted, if it needs that.
+        head: the trained head on the CPU; the method gets a copy.
+        features: [N, V, D].
+        videos: names [N], for messages.
+        class_names: [K] in the order of the logits.
 
     Raises:
         OsarbenchError: the method returns a wrong shape, NaN or infinity, or probabilities that are none.
     """
     head = copy.deepcopy(head)  # so that whatever a method does to it leaves other methods' scores alone
-    parts = [_scored(method, _outputs(head, chunk), len(index.classes)) for chunk in _chunks(features)]
+    parts = [_scored(method, _outputs(head, chunk, class_names)) for chunk in _chunks(features)]
     probabilities, uncertainty = (np.concatenate(each) for each in zip(*parts, strict=True))
-    _check(method, probabilities, uncertainty, rows["video"].to_numpy())
-    return pd.DataFrame(
-        {
-            "video": rows["video"].to_numpy(),
-            "role": rows["role"].to_numpy(),
-            "source": rows["source"].to_numpy(),
-            "label": rows["label"].to_numpy(),
-            "predicted": [index.classes[place] for place in probabilities.argmax(axis=1)],
-            "confidence": probabilities.max(axis=1),
-            "uncertainty": uncertainty,
-            "group": rows["group"].to_numpy(),
-            "label_rank": _label_ranks(probabilities, rows, index),
-        }
-    )
+    _check(method, probabilities, uncertainty, videos)
+    return Decisions(probabilities, uncertainty)
 
 
-def _label_ranks(probabilities: np.ndarray, rows: pd.DataFrame, index: Index) -> np.ndarray:
-    """Return the place of each video's class by probability [N]; NaN for unknown videos, which have none."""
-    known = (rows["role"] != "unknown").to_numpy()
-    ranks = np.full(len(rows), np.nan)
-    ranks[known] = label_ranks(probabilities[known], as_labels(rows["label"][known].tolist(), index.classes))
-    return ranks
+def diagnostics(
+    method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame, class_names: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Return the method's facts about its scores by source of videos; empty if it has none.
 
-
-def diagnostics(method: Method, head: Head, features: np.ndarray, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return the method's facts about its scores of features [N, V, D], by source of videos; empty if it has none."""
+    Args:
+        method: fitted, if it needs that.
+        head: the trained head on the CPU; the method gets a copy.
+        features: [N, V, D].
+        rows: N rows of the index.
+        class_names: [K] in the order of the logits.
+    """
     if type(method).diagnostics is Method.diagnostics:
         return {}
     head, found = copy.deepcopy(head), dict[str, dict[str, float]]()
@@ -73,7 +78,7 @@ def diagnostics(method: Method, head: Head, features: np.ndarray, rows: pd.DataF
         for begin in range(0, len(places), CHUNK):
             part = places[begin : begin + CHUNK]
             with torch.no_grad(), _named(method, "described its scores"):
-                facts = method.diagnostics(_outputs(head, features[part]))
+                facts = method.diagnostics(_outputs(head, features[part], class_names))
             for name, mean in facts.items():
                 sums[name] = sums.get(name, 0.0) + float(mean) * len(part)
         found[source] = {name: total / len(places) for name, total in sums.items()}
@@ -94,11 +99,11 @@ def _named(method: Method, did: str) -> Iterator[None]:
         raise
 
 
-def _scored(method: Method, outputs: Outputs, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _scored(method: Method, outputs: Outputs) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities [N, K] and uncertainty [N] of some videos, in float64."""
     with torch.no_grad(), _named(method, "scored videos"):
         found = method.probabilities(outputs), method.uncertainty(outputs)
-    videos = len(outputs.view_features)
+    videos, classes = len(outputs.view_features), len(outputs.class_names)
     return (
         _array(found[0], f"The method '{method.name}' returns probabilities", (videos, classes), "[N, K]"),
         _array(found[1], f"The method '{method.name}' returns an uncertainty", (videos,), "[N]"),
@@ -122,11 +127,11 @@ def _chunks(features: np.ndarray) -> Iterator[np.ndarray]:
         yield features[begin : begin + CHUNK]
 
 
-def _outputs(head: Head, features: np.ndarray) -> Outputs:
+def _outputs(head: Head, features: np.ndarray, class_names: Sequence[str]) -> Outputs:
     vectors = torch.from_numpy(np.array(features, dtype=np.float32))  # [N, V, D], a copy that methods cannot harm
     with torch.no_grad():
         logits = head(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])  # [N, V, K]
-    return Outputs(vectors, logits, head)
+    return Outputs(vectors, logits, head, tuple(class_names))
 
 
 def _check(method: Method, probabilities: np.ndarray, uncertainty: np.ndarray, videos: np.ndarray) -> None:

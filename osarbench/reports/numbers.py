@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from osarbench.reports.markup import Column, Safe, details, join, percent, plural, signed_percent, table, tag
+from osarbench.reports.disagreements import Comparison
+from osarbench.reports.formats import percent, plural, signed_percent
 from osarbench.reports.results import Result
-from osarbench.reports.style import series
+from osarbench.reports.tables import Cell, Column, Table, cells
 from osarbench.scores.metrics.conventions import CONVENTIONS
 
 #: Shown title -> key of a block of metrics; an arrow says which way is better.
@@ -35,13 +36,7 @@ _WIDE_GAP = 0.05
 Key = tuple[str, str]  # block of `Result.metrics`, name in it
 
 
-def named(place: int, name: str) -> Safe:
-    """Return the name of a result with a patch of its colour."""
-    patch = tag("span", class_="swatch", style=f"--tone:var(--{series(place)})", aria_hidden="true")
-    return join([patch, name])
-
-
-def summary(results: Sequence[Result], *, comparable: bool) -> Safe:
+def summary(results: Sequence[Result], *, comparable: bool) -> Table:
     """Return the headline numbers of all results; the best of each column is bold where results are comparable."""
     ranked: dict[str, Key] = {title: ("headline", key) for title, key in RANKED.items()}
     decided: dict[str, Key] = {title: ("headline", key) for title, key in DECIDED.items()}
@@ -52,93 +47,110 @@ def summary(results: Sequence[Result], *, comparable: bool) -> Safe:
     return _numbers(results, ranked | decided, "Summary, in percent", mark=comparable, groups=groups)
 
 
+def summary_keys(results: Sequence[Result]) -> list[str]:
+    """Return the keys of the numbers in the summary."""
+    decided = [*DECIDED.values(), *OPEN.values()] if has_threshold(results) else []
+    return [*RANKED.values(), *decided]
+
+
 def has_threshold(results: Sequence[Result]) -> bool:
     """Say whether there is a threshold in any of the results."""
     return any(result.metrics["thresholded"]["threshold"] is not None for result in results)
 
 
-def parts(results: Sequence[Result]) -> Safe | None:
-    """Return the numbers of each known and unknown source, and without contested classes; None if there is one part."""
+def parts(results: Sequence[Result]) -> Table:
+    """Return the numbers of each source, and without contested classes; there are no rows if there is one part only."""
     decided = ("Known accepted", "Gap") if has_threshold(results) else ()
     shown = RANKED | {title: DECIDED[title] for title in decided}
     rows = [
-        [named(place, result.name), known, unknown, *(_cell(key, block[key]) for key in shown.values())]
-        for place, result in enumerate(results)
+        [Cell(result.name, position), *cells(known, unknown), *(_cell(key, block[key]) for key in shown.values())]
+        for position, result in enumerate(results)
         for known, unknown, block in _blocks(result.metrics)
     ]
-    if not rows:
-        return None
     columns = [Column("Result"), Column("Known"), Column("Unknown"), *_columns(shown)]
-    return table(columns, rows, label="Numbers of the parts of the test, in percent")
+    return Table("Numbers of the parts of the test, in percent", columns, rows)
 
 
-def calibration(results: Sequence[Result]) -> Safe:
+def calibration(results: Sequence[Result]) -> Table:
     """Return the calibration errors of all results."""
     keys = {title: ("calibration", key) for title, key in CALIBRATED.items()}
     return _numbers(results, keys, "Calibration, in percent", mark=False)
 
 
-def thresholds(results: Sequence[Result]) -> Safe:
-    """Return sentences that say how each threshold was learnt and what it does to the test videos."""
-    return tag("ul", *(tag("li", named(place, f"{one.name}: {_story(one)}")) for place, one in enumerate(results)),
-               class_="plain")  # fmt: skip
+def agreement(comparison: Comparison) -> Table:
+    """Return how many videos both, one or neither of two results gets right."""
+    one, other = comparison.names
+    titles = ("Both right", f"Only {one}", f"Only {other}", "Neither")
+    columns = [Column("Test videos"), *(Column(title, numeric=True) for title in titles)]
+    rows = [
+        cells(role.capitalize(), *(f"{count:,}" for count in counts))
+        for role, counts in (comparison.right or {}).items()
+    ]
+    return Table(f"How many videos {one} and {other} get right", columns, rows)
 
 
-def conventions(keys: Sequence[str], *, summary: str = "What these numbers mean") -> Safe:
-    """Return the conventions behind numbers, folded; the names are those of ``metrics.json``."""
-    terms = [part for key in keys for part in (tag("dt", key), tag("dd", CONVENTIONS[key]))]
-    return details(summary, tag("dl", *terms, class_="terms"))
+def threshold_story(result: Result) -> str:
+    """Return how the threshold was learnt and what it does to the test videos, as the end of a sentence."""
+    numbers, settings = result.metrics["thresholded"], result.metrics["settings"]
+    if numbers["threshold"] is None:
+        return f"no threshold, since its table has no rows of the role “{settings['threshold_from']}”."
+    source = "held-out known" if settings["threshold_from"] == "calibration" else "training"
+    threshold = f"{numbers['threshold']:.6g}".replace("-", "−")
+    return (
+        f"threshold {threshold}, set to accept {100 * settings['quantile']:g} % of "
+        f"{plural(numbers['threshold_videos'], source + ' video')}. Of the known test videos it accepts "
+        f"{percent(numbers['known_accepted'])} % (gap {signed_percent(numbers['transfer_gap'])})."
+    )
 
 
-def provenance(results: Sequence[Result]) -> Safe:
+def provenance(results: Sequence[Result]) -> Table:
     """Return where each result comes from and with which settings it was evaluated."""
     columns = [Column(title) for title in ("Result", "Table", "Protocol", "Backbone", "Seed", "Deviations", "Settings")]
     rows = [
-        [named(place, result.name), tag("code", str(result.file)), *_facts(result)]
-        for place, result in enumerate(results)
+        [Cell(result.name, position), Cell(str(result.file), look="code"), *cells(*_facts(result))]
+        for position, result in enumerate(results)
     ]
-    return table(columns, rows, label="Where the results come from")
+    return Table("Where the results come from", columns, rows)
 
 
-def tiles(results: Sequence[Result]) -> Safe:
-    """Return the counts of the first result in large figures."""
-    counts = results[0].metrics["counts"]
-    facts = {
-        "known test videos": f"{counts['known']:,}",
-        "known classes": f"{counts['known_classes']:,}",
-        "unknown test videos": f"{counts['unknown']:,}",
-        "unknown classes": f"{counts['unknown_classes']:,}",
-        "videos behind the threshold": f"{results[0].metrics['thresholded']['threshold_videos']:,}",
+def tiles(result: Result) -> dict[str, int]:
+    """Return the counts of a result by what is counted."""
+    counts = result.metrics["counts"]
+    return {
+        "known test videos": counts["known"],
+        "known classes": counts["known_classes"],
+        "unknown test videos": counts["unknown"],
+        "unknown classes": counts["unknown_classes"],
+        "videos behind the threshold": result.metrics["thresholded"]["threshold_videos"],
     }
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", count)) for name, count in facts.items()), class_="tiles")
 
 
 def _numbers(
     results: Sequence[Result], keys: Mapping[str, Key], label: str, *, mark: bool,
     groups: Sequence[tuple[str, int]] = (),
-) -> Safe:  # fmt: skip
+) -> Table:  # fmt: skip
     best = {title: _best(results, title, key) if mark else None for title, key in keys.items()}
     rows = []
-    for place, result in enumerate(results):
-        row = [named(place, result.name)]
+    for position, result in enumerate(results):
+        row = [Cell(result.name, position)]
         for title, (block, key) in keys.items():
             value = result.metrics[block][key]
             cell = _cell(key, value)
-            row.append(tag("strong", cell) if value is not None and value == best[title] else cell)
+            row.append(cell._replace(look="strong") if value is not None and value == best[title] else cell)
         rows.append(row)
     columns = [Column("Result"), *_columns({title: key for title, (_, key) in keys.items()})]
-    return table(columns, rows, label=label, groups=groups)
+    return Table(label, columns, rows, groups)
 
 
 def _columns(shown: Mapping[str, str]) -> list[Column]:
     return [Column(title, numeric=True, hint=CONVENTIONS[key]) for title, key in shown.items()]
 
 
-def _cell(key: str, value: float | None) -> Safe:
+def _cell(key: str, value: float | None) -> Cell:
     if key != "transfer_gap":
-        return join([percent(value)])
+        return Cell(percent(value))
     wide = value is not None and abs(value) > _WIDE_GAP + 1e-9
-    return tag("span", ("⚠ " if wide else "") + signed_percent(value), class_="warn" if wide else None)
+    return Cell(("⚠ " if wide else "") + signed_percent(value), look="warn" if wide else "plain")
 
 
 def _best(results: Sequence[Result], title: str, key: Key) -> float | None:
@@ -157,19 +169,6 @@ def _blocks(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str,
         yield from ((source, "all", block) for source, block in by_source["known"].items())
     if len(by_source["unknown"]) > 1:
         yield from (("all", source, block) for source, block in by_source["unknown"].items())
-
-
-def _story(result: Result) -> str:
-    numbers, settings = result.metrics["thresholded"], result.metrics["settings"]
-    if numbers["threshold"] is None:
-        return f"no threshold, since its table has no rows of the role “{settings['threshold_from']}”."
-    source = "held-out known" if settings["threshold_from"] == "calibration" else "training"
-    threshold = f"{numbers['threshold']:.6g}".replace("-", "−")
-    return (
-        f"threshold {threshold}, set to accept {100 * settings['quantile']:g} % of "
-        f"{plural(numbers['threshold_videos'], source + ' video')}. Of the known test videos it accepts "
-        f"{percent(numbers['known_accepted'])} % (gap {signed_percent(numbers['transfer_gap'])})."
-    )
 
 
 def _facts(result: Result) -> list[str]:

@@ -1,0 +1,178 @@
+"""The steps that the methods of one head share: its network, and the features of its videos."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import Any
+
+from osarbench.artifacts import manifest
+from osarbench.artifacts.code import Code, Root
+from osarbench.artifacts.steps import Step
+from osarbench.interfaces.method import Head, Method
+from osarbench.model import extract, network
+from osarbench.model.device import Machine
+from osarbench.model.train import Trained
+from osarbench.plugins.loading import code_files
+from osarbench.protocols.protocol import Training
+from osarbench.run import networks, scoring
+from osarbench.run.config import RunConfig
+from osarbench.run.experiment import Experiment, HeadSpec, head_spec
+from osarbench.run.origin import commit
+from osarbench.run.tasks import TASKS
+from osarbench.run.videos import Videos
+
+TESTED = ("calibration", "known", "unknown")  #: roles of the rows of a scores table, without those of training
+NETWORK_PACKAGES = ("numpy", "timm", "torch", "torchvision")
+#: What is noted of the machine that made a file, for `HeadPlan.origin`.
+_MACHINE = ("device", "name", "devices", "precision", "threads", "seconds", "made", "commit")
+
+
+def code_of(*roots: Root, plugins: Sequence[type]) -> Code:
+    """Return the code of core functions and plugin classes; all files of a plugin from elsewhere."""
+    core = Code.of(*roots, *plugins)
+    outside = {file for plugin in plugins if plugin.__module__.split(".")[0] not in ("osarbench", "osarbench_plugins")
+               for file in code_files(plugin)}  # fmt: skip
+    return replace(core, files=tuple(sorted(outside)))
+
+
+class HeadPlan:
+    """The steps that the methods of one head share: network and features."""
+
+    def __init__(
+        self, config: RunConfig, experiment: Experiment, machine: Machine, videos: Videos, decode: Step,
+        methods: Sequence[Method],
+    ) -> None:  # fmt: skip
+        self.config, self.experiment, self.machine = config, experiment, machine
+        self.videos, self.decode, self.methods = videos, decode, methods
+        self.spec: HeadSpec = head_spec(experiment, methods[0])
+        self.folder = videos.folder / experiment.backbone.name / self.spec.folder(experiment)
+        self.task = TASKS[experiment.protocol.sections.task]
+        self.train_threshold = experiment.protocol.sections.threshold.source == "train"
+
+    @cached_property
+    def training(self) -> Training:
+        """The recipe, its batch halved until it fits a GPU if the run asks for that."""
+        on_gpu = self.machine.fabric.device.type == "cuda"
+        if not (self.experiment.trains and self.config.batch_size == "auto" and on_gpu):
+            return self.experiment.training(self.spec.head.name)
+        return networks.fitting_batch(
+            self.machine, self.experiment, self.spec, self.videos.listed.classes, recompute=self.config.recompute
+        )
+
+    @property
+    def deviations(self) -> dict[str, Any]:
+        """In what the run departs from its protocol, a batch that had to be smaller included."""
+        stated = self.experiment.training(self.spec.head.name).batch_size
+        fitted = {} if self.training.batch_size == stated else {"batch_size": self.training.batch_size}
+        return {**self.experiment.deviations, **fitted}
+
+    @property
+    def steps(self) -> list[Step]:
+        """Network and features."""
+        return [self.trained, self.tested, *([self.trained_on] if self.needs_training_features else [])]
+
+    @property
+    def needs_training_features(self) -> bool:
+        """Whether a method fits on training videos, or the threshold is learnt from them."""
+        return self.train_threshold or any(scoring.needs_fit(method) for method in self.methods)
+
+    @cached_property
+    def trained(self) -> Step:
+        """The trained network, or the one of the weights."""
+        files = Trained(self.folder)
+        return Step(
+            name=f"train {self.folder.name}",
+            output=files.network,
+            after=(self.decode,),
+            inputs={"videos": lambda: self.videos.samples.digest("train"), "weights": self.experiment.weights.sha256},
+            settings={
+                "backbone": {"name": self.experiment.backbone.name, "options": self.experiment.options},
+                "head": {"name": self.spec.head.name, "settings": self.spec.settings},
+                "classes": self.videos.listed.classes,
+                "clips": asdict(self.experiment.spec),
+                "training": asdict(self.training) if self.experiment.trains else None,
+                "seed": self.experiment.seed,
+                "devices": self.config.devices,
+                "precision": self.machine.precision,
+            },
+            code=code_of(networks.make_network, type(self.task), plugins=(self.experiment.backbone, self.spec.head)),
+            packages=NETWORK_PACKAGES,
+            make=lambda step, into: networks.make_network(
+                self.machine,
+                self.experiment,
+                self.spec,
+                self.videos.samples,
+                task=self.task,
+                config=self.config,
+                training=self.training,
+                step=step,
+                into=into,
+            ),
+            record={"commit": commit(), "weights": self.experiment.weights.facts()},
+            tidy=lambda: manifest.remove(files.checkpoint),
+            together=True,
+        )
+
+    @cached_property
+    def tested(self) -> Step:
+        """The features of test and calibration videos."""
+        return self._features("features.npy", TESTED)
+
+    @cached_property
+    def trained_on(self) -> Step:
+        """The features of training videos."""
+        return self._features("features-train.npy", ("train",))
+
+    def _features(self, name: str, roles: tuple[str, ...]) -> Step:
+        return Step(
+            name=f"extract {self.folder.name}/{name}",
+            output=self.folder / name,
+            inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*roles)},
+            settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision},
+            code=code_of(networks.make_features, networks.build, plugins=(self.experiment.backbone,)),
+            packages=NETWORK_PACKAGES,
+            make=lambda step, into: networks.make_features(
+                self.machine,
+                self.load(),
+                self.videos.samples,
+                roles,
+                batch=4 * self.training.batch_size,
+                step=step,
+                into=into,
+            ),
+            record={"commit": commit()},
+            tidy=lambda: extract.forget_pieces(self.folder / name),
+            together=True,
+        )
+
+    def load(self) -> network.Network:
+        """Return the trained network."""
+        built = networks.build(self.experiment, self.spec, self.videos.listed.classes, compiled=self.config.compile)
+        network.load(built, Trained(self.folder).network)
+        return built
+
+    @cached_property
+    def head(self) -> Head:
+        """The trained head, in evaluation mode on the CPU."""
+        head: Head = self.load().eval().head
+        return head
+
+    def origin(self, method: Method, settings: Mapping[str, Any], score: Step) -> dict[str, Any]:
+        """Return what an entry says of its making: everything from the commit to the threads."""
+        protocol = self.experiment.protocol
+        made = {name: manifest.read(step.file) or {} for name, step in
+                (("network", self.trained), ("features", self.tested))}  # fmt: skip
+        return {
+            "protocol": {"name": protocol.name, "sha256": protocol.sha256},
+            "backbone": self.experiment.backbone.name,
+            "method": method.name,
+            "settings": dict(settings),
+            "seed": self.experiment.seed,
+            "deviations": self.deviations,
+            "weights": self.experiment.weights.facts(),
+            "commit": commit(),
+            "code": {name: step.code.facts() for name, step in
+                     (("train", self.trained), ("extract", self.tested), ("score", score))},
+            **{name: {"sha256": its.get("sha256"), "identity": its.get("identity"),
+                      **{key: its[key] for key in _MACHINE if key in its}} for name, its in made.items()},
+        }  # fmt: skip
