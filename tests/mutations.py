@@ -50,16 +50,16 @@ MUTATIONS: list[Mutation] = [
     ),
     *_of(
         f"{METRICS}/ranking.py", "test_ranking", {
-            "tied uncertainties are wins": ("2 * below[-1] - below[1:] - below[:-1]", "2 * below[-1] - 2 * below[:-1]"),
-            "AUPR begins at precision 0": ("np.append(1.0, weight * hits[1:]", "np.append(0.0, weight * hits[1:]"),
-            "trapezoid and step AUPR exchanged": ('precision[1:] if rule == "step"', 'precision[1:] if rule != "step"'),
+            "tied uncertainties are wins": ("- below[..., 1:] - below[..., :-1]", "- 2 * below[..., :-1]"),
+            "AUPR begins at precision 0": ("out=np.ones_like(found, np.float64)", "out=np.zeros_like(found, np.float64)"),
+            "trapezoid and step AUPR exchanged": ('1:] if rule == "step"', '1:] if rule != "step"'),
             "prevalence re-weights the wrong way": ("prevalence / (1 - prevalence)", "(1 - prevalence) / prevalence"),
             "FPR95 first point beyond 95 %": (
-                "np.searchsorted(found, tpr) if", 'np.searchsorted(found, tpr, "right") if'),
+                "(hits >= hits[..., -1:] * (tpr", "(hits > hits[..., -1:] * (tpr"),
             "nearest FPR95 on all points, not scikit-learn's": ("hits, alarms = hits[kept], alarms[kept]", "pass"),
-            "detection accuracy at the worst threshold": ("(1 + gain.max()) / 2", "(1 + gain.mean()) / 2"),
+            "detection accuracy at the worst threshold": ("gain.max(axis=-1)", "gain.mean(axis=-1)"),
             "OSCR counts wrongly classified known videos": (
-                "_doubled_wins(ranking.unknown, ranking.correct)", "_doubled_wins(ranking.unknown, ranking.known)"),
+                "doubled_wins(ranking.unknown, ranking.correct)", "doubled_wins(ranking.unknown, ranking.known)"),
             "open AURC forgets the unknown videos": (
                 "_mean_risk(ranking.known + ranking.unknown", "_mean_risk(ranking.known"),
             "AURC from the most uncertain": (
@@ -109,6 +109,10 @@ MUTATIONS: list[Mutation] = [
         f"{METRICS}/per_class.py", "test_metrics", {
             "AUROC of a known class turned": ("beaten = 1 - win_shares", "beaten = win_shares"),
             "purity by the least frequent class": ("landed.max(axis=1) /", "landed.min(axis=1) /"),
+        },
+    ),
+    *_of(
+        f"{METRICS}/open_f1.py", "test_metrics", {
             "F1 of classes forgets the unknown videos": (
                 "decided = counts.decided + counts.unknown.sum(axis=0)", "decided = counts.decided"),
         },
@@ -121,18 +125,18 @@ MUTATIONS: list[Mutation] = [
     ),
     *_of(
         f"{STATISTICS}/weighted.py", "test_statistics", {
-            "weighted area counts ties as losses": (
-                "counts.alarms_total - (counts.alarms_before + counts.alarms) / 2", "counts.alarms_total - counts.alarms"),
-            "weighted FPR95 at 90 %": ("share: float = 0.95", "share: float = 0.90"),
-            "weighted precision begins at 0": ("out=np.ones_like(found)", "out=np.zeros_like(found)"),
+            "weighted pairs count ties as losses": ("(2 * upto - at)", "(2 * upto - 2 * at)"),
+            "weighted wins ignore the weights of the unknown": (
+                "self.known @ self.table.pairs[correct], self.unknown)", "self.known @ self.table.pairs[correct], self.unknown**0)"),
+            "weighted shares of all videos": ("self.table.known, flags) / self.totals[0]", "self.table.known, flags) / self.totals[1]"),
             "weighted OSCR ignores predictions": (
-                "self.known * self.table.scores.correct", "self.known * np.ones_like(self.table.scores.correct)"),
+                "self.histogram(self.known, self.scores.correct)]", "self.histogram(self.known)]"),
         },
     ),
     *_of(
         f"{STATISTICS}/resample.py", "test_statistics", {
             "k of k clusters drawn": ("generator.multinomial(size - 1,", "generator.multinomial(size,"),
-            "bootstrap weights not rescaled": ("times * (size / (size - 1))", "times"),
+            "bootstrap weights not rescaled": ("weight[stratum] = len(stratum) / (len(stratum) - 1)", "weight[stratum] = 1"),
             "degrees of freedom of the larger side": (
                 "max(min(its.number - len(its.strata)", "max(max(its.number - len(its.strata)"),
         },
@@ -153,14 +157,14 @@ MUTATIONS: list[Mutation] = [
     ),
     *_of(
         f"{STATISTICS}/holm.py", "test_statistics", {
-            "Bonferroni's factor instead of Holm's": ("(len(p) - place) * p[i]", "len(p) * p[i]"),
-            "adjusted p-values not monotone": ("max(largest, min(1.0,", "max(0.0, min(1.0,"),
+            "Bonferroni's factor instead of Holm's": ("(len(p) - np.arange(len(p))) * p[order]", "len(p) * p[order]"),
+            "adjusted p-values not monotone": ("np.maximum.accumulate(", "np.asarray("),
         },
     ),
     *_of(
         f"{STATISTICS}/permutation.py", "test_statistics", {
             "permutation test may give p = 0": ("as_large = np.ones(len(metrics))", "as_large = np.zeros(len(metrics))"),
-            "one-sided permutation test": ("found = np.abs(_differences(both, swapped, metrics))", "found = _differences(both, swapped, metrics)"),
+            "one-sided permutation test": ("found = np.abs(_differences(", "found = (_differences("),
             "uncertainties not replaced by their ranks": (
                 "zip(midranks(first), midranks(second), strict=True)", "zip(first, second, strict=True)"),
         },
@@ -168,11 +172,15 @@ MUTATIONS: list[Mutation] = [
     *_of(
         f"{STATISTICS}/paired.py", "test_statistics", {
             "a rank is shared with the neighbour, not the leader": (
-                "ranks[name] = place if name == leader else ranks[leader]", "ranks[name] = place"),
-            "better methods rank last": ("key=lambda name: -sign *", "key=lambda name: sign *"),
-            "ranks by uncorrected p-values": ("pair.p_holm for pair", "pair.p for pair"),
+                "position if i == leader else ranks[names[leader]]", "position"),
+            "better methods rank last": ("key=lambda i: -sign *", "key=lambda i: sign *"),
             "paired methods drawn apart": (
                 "one.replicates - other.replicates", "one.replicates - np.roll(other.replicates, 1)"),
+        },
+    ),
+    *_of(
+        f"{STATISTICS}/pairwise_p.py", "test_statistics", {
+            "p-values of pairs not corrected": ("adjusted[upper] = holm(p[upper])", "adjusted[upper] = p[upper]"),
         },
     ),
     *_of(
@@ -191,11 +199,11 @@ MUTATIONS: list[Mutation] = [
     ),
     *_of(
         "osarbench/data/sampling.py", "test_sampling", {
-            "clips of a short video all start at 0": ("np.arange(clips) * (places / clips)).astype", "np.zeros(clips)).astype"),
+            "clips of a short video all start at 0": ("np.arange(clips) * (choices / clips)).astype", "np.zeros(clips)).astype"),
             "training clips at the start of their interval": (
                 "np.arange(clips) * interval + _draw(randomness, interval, clips)", "np.arange(clips) * interval"),
             "test clips at the start of their interval": (
-                "middles = begins + places / clips / 2", "middles = begins"),
+                "middles = begins + choices / clips / 2", "middles = begins"),
             "dense windows reach one frame too far": ("max(1, 1 + total - window)", "max(1, 2 + total - window)"),
             "views of segments in reversed order": ("np.arange(spec.test_clips)[::-1] + 0.5", "np.arange(spec.test_clips) + 0.5"),
             "stride of test views ignored": ("np.arange(spec.frames) * spec.stride", "np.arange(spec.frames)"),
@@ -221,7 +229,7 @@ MUTATIONS: list[Mutation] = [
             "test views ordered by crop, then by time": ("split.permute(2, 0, 1, 3, 4, 5)", "split.permute(0, 2, 1, 3, 4, 5)"),
             "processes train on the same clips": ("order[self.rank :: self.processes]", "order[:: self.processes]"),
             "the same order in every epoch": ("[self.seed, self.epoch]).permutation", "[self.seed, 0]).permutation"),
-            "the same augmentation in every epoch": ("[self.seed, epoch, place]", "[self.seed, 0, place]"),
+            "the same augmentation in every epoch": ("[self.seed, epoch, position]", "[self.seed, 0, position]"),
             "incomplete batches are kept": ("videos // (batch * processes) * batch * processes or videos", "videos"),
         },
     ),
