@@ -174,7 +174,7 @@ def test_a_protocol_of_ones_own_lies_beside_its_entries(boards: Path) -> None:
         "protocol": {"name": "own", "sha256": sha256},
     }
     entries.publish(table.read(boards / "motion/tsm/dear-0.csv.gz"), facts, boards)
-    with pytest.raises(OsarbenchError, match=r"no protocol 'own', .* put its file beside them: .*own/own\.toml"):
+    with pytest.raises(OsarbenchError, match=r"no protocol 'own', .* put its file next to them: .*own/own\.toml"):
         leaderboard.check(boards)
     (boards / "own/own.toml").write_text(own)
     assert "| dear " in leaderboard.render(boards)[boards / "own.md"]

@@ -20,6 +20,7 @@ from osarbench.scores.metrics import (
     ranking,
     thresholds,
 )
+from osarbench.scores.metrics.result import Evaluation
 
 
 @pytest.mark.parametrize("module", [ranking, closed, openness, expectation, thresholds, calibration])
@@ -133,7 +134,8 @@ def table(*, with_calibration: bool = True, seed: int = 0) -> pd.DataFrame:
 
 def test_an_evaluation_survives_json_and_the_order_of_rows() -> None:
     result = metrics.evaluate(table())
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert json.loads(result.to_json()) == result
+    assert Evaluation.from_dict(json.loads(result.to_json())) == result
     assert metrics.evaluate(table().sample(frac=1, random_state=1))["headline"] == result["headline"]
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from osarbench.protocols.protocol import Protocol
+    from osarbench.scores.metrics.result import Evaluation
 
 
 @click.command()
@@ -33,7 +34,7 @@ def evaluate(files: Sequence[Path], protocol: str | None, threshold_from: str | 
 
     results = {str(file): _numbers(file, protocol, threshold_from) for file in files}
     if as_json:
-        click.echo(json.dumps(results, indent=1))
+        click.echo(json.dumps({name: its.as_dict for name, its in results.items()}, indent=1))
         return
     print_metrics(results)
     click.echo("\n" + "\n".join(["Percent; --json has every metric.", *legend(results)]))
@@ -46,13 +47,14 @@ def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
     from osarbench.reports.text import rows
 
     headers, lines = rows(results)
-    click.echo(tabulate(lines, headers=headers, floatfmt=".2f", missingval="-"))
+    align = ["left", "left", *["decimal"] * (len(headers) - 2)]
+    click.echo(tabulate(lines, headers=headers, disable_numparse=True, colalign=align))
 
 
-def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> dict[str, Any]:
+def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> "Evaluation":
     """Return the metrics of a table under a named protocol, or as its run or entry states, or by default."""
-    from osarbench.reports.results import settings_of
     from osarbench.scores import metrics, table
+    from osarbench.scores.settings import settings_of
 
     rows = table.read(file)
     try:

@@ -12,7 +12,7 @@ from osarbench.interfaces.backbone import Backbone, Features, FrameFeatures
 
 
 class Progress(NamedTuple):
-    """Where training stands, for losses that anneal or alternate."""
+    """How far training is, for losses that anneal or alternate."""
 
     epoch: int  #: 0-based
     epochs: int  #: in all
@@ -184,6 +184,6 @@ class Method(ABC):
     def diagnostics(self, outputs: Outputs) -> Mapping[str, float]:
         """Return facts about the scores of these videos that the table cannot show, each a mean over the videos.
 
-        They are kept beside the table by source of videos (``diagnostics.json``). The default has none.
+        They are kept next to the table by source of videos (``diagnostics.json``). The default has none.
         """
         return {}
