@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-
 #: What the extra `run` installs, by the names under which it is imported.
 RUN_LIBRARIES = (
     "av",
+    "huggingface_hub",
     "lightning_fabric",
     "pytorchvideo",
     "safetensors",
+    "simplejpeg",
     "sklearn",
     "tensorboard",
     "timm",
