@@ -180,7 +180,7 @@ version = "0.1.0"
 description = "The $kind $name for osarbench, the benchmark suite of open-set action recognition."
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["osarbench"]
+dependencies = ["osarbench[run]"]
 
 [project.entry-points.osarbench]
 $name = "osarbench_$name"
