@@ -56,9 +56,7 @@ class TrainClips(Dataset[Any]):
 class ViewClips(Dataset[Tensor]):
     """All test views of a video: uint8 [views, C, T, size, size], temporal positions first, crops within."""
 
-    def __init__(
-        self, store: FrameStore, rows: np.ndarray, spec: ClipSpec, modality: Modality | None = None
-    ) -> None:
+    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec, modality: Modality | None = None) -> None:
         self.store, self.rows, self.spec, self.modality = store, rows, spec, modality
         self.stack, self.flip = _fed(modality)
 

@@ -41,9 +41,7 @@ def mirrored(frames: Frames) -> Frames:
     return np.ascontiguousarray(frames[:, :, ::-1])
 
 
-def train_clip(
-    frames: Frames, spec: ClipSpec, generator: np.random.Generator, *, flip: Flip = mirrored
-) -> Tensor:
+def train_clip(frames: Frames, spec: ClipSpec, generator: np.random.Generator, *, flip: Flip = mirrored) -> Tensor:
     """Return one augmented view: uint8 [C, T, size, size] of frames [T, H, W, C].
 
     Args:

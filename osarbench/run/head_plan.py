@@ -95,7 +95,11 @@ class HeadPlan:
                 "devices": self.config.devices,
                 "precision": self.machine.precision,
             },
-            code=code_of(networks.make_network, type(self.task), plugins=(self.experiment.backbone, self.spec.head, type(self.experiment.modality))),
+            code=code_of(
+                networks.make_network,
+                type(self.task),
+                plugins=(self.experiment.backbone, self.spec.head, type(self.experiment.modality)),
+            ),
             packages=NETWORK_PACKAGES,
             make=lambda step, into: networks.make_network(
                 self.machine,
@@ -129,7 +133,11 @@ class HeadPlan:
             output=self.folder / name,
             inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*roles)},
             settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision},
-            code=code_of(networks.make_features, networks.build, plugins=(self.experiment.backbone, type(self.experiment.modality))),
+            code=code_of(
+                networks.make_features,
+                networks.build,
+                plugins=(self.experiment.backbone, type(self.experiment.modality)),
+            ),
             packages=NETWORK_PACKAGES,
             make=lambda step, into: networks.make_features(
                 self.machine,
