@@ -95,7 +95,7 @@ def test_seeds_by_list_and_by_pattern(folder: Path) -> None:
         "dear": [[Path(f"runs/{seed}/dear/scores.csv")] for seed in range(3)]
     }
     assert "mean ± std" in shown
-    assert "view: not to be told from these tables" in shown
+    assert "view: cannot be separated in these tables" in shown
     assert "seeds are resampled too" in shown
 
 
@@ -104,7 +104,7 @@ def test_views_of_a_seed_are_joined_by_plus(folder: Path) -> None:
         write(folder / f"{name}.csv", seed=ord(name[0]) + int(name[1]))
     assert gather([], ["m=a1.csv+a2.csv,b1.csv+b2.csv"])["m"][1] == [Path("b1.csv"), Path("b2.csv")]
     shown = call("--entry", "m=a1.csv+a2.csv,b1.csv+b2.csv", "--metric", "auroc", "--json", "numbers.json")
-    assert "view: not to be told" not in shown
+    assert "view: cannot be separated" not in shown
     assert json.loads(Path("numbers.json").read_text())["variance"]["m"]["auroc"]["view"] is not None
 
 

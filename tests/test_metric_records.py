@@ -170,7 +170,7 @@ def test_rounding_to_steps_hardly_moves_replicates() -> None:
     exact, rounded = (
         np.array(weighted.evaluate(its, *weights, names)) - np.array(weighted.evaluate(its, *ones, names))
         for ones in [[np.ones((1, 20)), np.ones((1, 15))]]
-        for its in (weighted.sort(scores, *codes), weighted.sort(scores, *codes, steps=2**12))
+        for its in (weighted.sort(scores, *codes), weighted.sort(scores, *codes, distinct=2**12, steps=2**12))
     )
     moved = dict(zip(names, np.abs(exact - rounded).max(axis=1), strict=True))
     assert moved.pop("fpr95_unknown_first") < 2 * 2 / 2**12  # a step holds as many known as unknown videos, or more
