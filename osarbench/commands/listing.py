@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osarbench.errors import OsarbenchError, unknown_name
+from osarbench.errors import OsarbenchError, missing_library, unknown_name
 
 if TYPE_CHECKING:
     from osarbench.plugins.catalogue import Listing
@@ -30,8 +30,14 @@ def list_(kind: str | None, verbose: bool) -> None:
             continue
         chosen = [listing for listing in listings if listing.kind == shown]
         if verbose and shown == "backbones":
-            _print_backbones(chosen)
-            continue
+            try:
+                _print_backbones(chosen)
+                continue
+            except ModuleNotFoundError as error:
+                missing = missing_library(error)
+                if missing is None:
+                    raise
+                click.echo(f"  (without sizes and costs. {missing})")
         for listing in chosen:
             click.echo(f"  {listing.name:<{width}}  {listing.summary}  [{listing.origin}]")
             if verbose and shown == "protocols":

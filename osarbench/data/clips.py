@@ -25,7 +25,7 @@ class Loading(NamedTuple):
 class TrainClips(Dataset[Any]):
     """One random, augmented clip a video: uint8 [3, T, size, size] and its label.
 
-    An item is asked for as (epoch, place): its randomness comes from seed, epoch and place alone, so it is the same
+    An item is asked for as (epoch, position): its randomness comes from seed, epoch and position, so it is the same
     with any number of workers and after a resume.
     """
 
@@ -33,11 +33,11 @@ class TrainClips(Dataset[Any]):
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, place = item
-        generator = np.random.default_rng([self.seed, epoch, place])
-        row = int(self.rows[place])
+        epoch, position = item
+        generator = np.random.default_rng([self.seed, epoch, position])
+        row = int(self.rows[position])
         wanted = train_indices(self.store.length(row), self.spec, generator)
-        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[place])
+        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[position])
 
 
 class ViewClips(Dataset[Tensor]):
@@ -49,8 +49,8 @@ class ViewClips(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int) -> Tensor:
-        row = int(self.rows[place])
+    def __getitem__(self, position: int) -> Tensor:
+        row = int(self.rows[position])
         wanted = view_indices(self.store.length(row), self.spec)  # [clips, T]
         frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
         crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
@@ -74,8 +74,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)[: self.used]
-        for place in order[self.rank :: self.processes]:
-            yield self.epoch, int(place)
+        for position in order[self.rank :: self.processes]:
+            yield self.epoch, int(position)
 
 
 def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
@@ -141,7 +141,7 @@ def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
 def stack(clips: list[Tensor]) -> Tensor:
     """Put clips [..., 3, T, S, S] together, [N, ..., 3, T, S, S], channels-last as they are.
 
-    ``torch.stack`` would lay them out anew, and the network would have to lay them back.
+    ``torch.stack`` would copy them to another memory layout, and the network would have to copy them back.
     """
     return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
 

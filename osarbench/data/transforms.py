@@ -63,7 +63,7 @@ def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> 
 def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
     """Return the test crops: uint8 [test_crops, 3, T, test_size, test_size] of frames [T, H, W, 3].
 
-    One crop is the centre; three lie at both ends and in the middle of the longer side; ten are the four corners and
+    One crop is the centre; three are at both ends and in the middle of the longer side; ten are the four corners and
     the centre, each followed by its mirror image (TSN). Frames with a short side smaller than the crop are scaled up
     to it first.
     """
@@ -110,17 +110,17 @@ def multi_scale_sizes(width: int, height: int, spec: ClipSpec) -> list[tuple[int
     return [(snapped[j], snapped[i]) for i in near for j in near if abs(i - j) <= spec.crop_scale_gap]
 
 
-def fixed_offsets(spare_width: int, spare_height: int, places: int) -> list[tuple[int, int]]:
-    """Return the (left, top) that "multi_scale" chooses from: corners and centre, and with 13 places those between."""
+def fixed_offsets(spare_width: int, spare_height: int, positions: int) -> list[tuple[int, int]]:
+    """Return the (left, top) that "multi_scale" chooses from: corners, centre, and with 13 those between."""
     across, down = spare_width // 4, spare_height // 4
     quarters = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2)]
-    if places == 13:
+    if positions == 13:
         quarters += [(0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3)]
     return [(x * across, y * down) for x, y in quarters]
 
 
 def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
-    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five places of TenCrop)."""
+    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five positions of TenCrop)."""
     if crops == 1:
         return [Box((width - size) // 2, (height - size) // 2, size, size)]
     across, down = (width - size) // 2, (height - size) // 2

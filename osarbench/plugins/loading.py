@@ -15,7 +15,7 @@ import pluggy
 
 from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
 from osarbench.interfaces import hookspecs
-from osarbench.plugins.settings import annotation, fits, meant, words
+from osarbench.plugins.settings import annotation, coerce
 
 if TYPE_CHECKING:
     from osarbench.interfaces.backbone import Backbone
@@ -139,10 +139,17 @@ def code_files(plugin: type) -> list[Path]:
 
 
 def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return settings of a plugin's constructor, each as its annotation reads it (`osarbench.plugins.settings.meant`).
+    """Return settings of a plugin's constructor, each as its annotation reads it (`osarbench.plugins.settings.coerce`).
+
+    Args:
+        kind: of the plugin, in the singular, for messages.
+        plugin: the class; its settings are the keyword arguments of its constructor.
+        settings: as a command or a file states them.
+        where: which command or file that is, for messages.
 
     Raises:
-        OsarbenchError: the constructor does not take a setting (the nearest one is named), or not one of this type.
+        OsarbenchError: the constructor does not take a setting (the nearest one is named), or not
+            such a value.
     """
     taken = [p.name for p in inspect.signature(plugin).parameters.values() if p.kind is p.KEYWORD_ONLY]
     who, fitting = f"the {kind} '{getattr(plugin, 'name', plugin.__name__)}'", dict(settings)
@@ -152,10 +159,10 @@ def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: 
                 f"{where}: {who} has no setting '{key}'.{did_you_mean(key, taken)} "
                 f"It has: {', '.join(taken) or 'none'}."
             )
-        wanted = annotation(plugin, key)
-        fitting[key] = meant(value, wanted)
-        if not fits(fitting[key], wanted):
-            raise OsarbenchError(f"{where}: the setting '{key}' of {who} is {words(wanted)}, not {value!r}.")
+        try:
+            fitting[key] = coerce(value, annotation(plugin, key))
+        except ValueError as error:
+            raise OsarbenchError(f"{where}: the setting '{key}' of {who} is {error}.") from error
     return fitting
 
 
