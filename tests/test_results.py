@@ -19,6 +19,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.protocols import protocol as protocols
 from osarbench.reports import latex, overview, overview_text
 from osarbench.scores import metrics, table
+from osarbench.scores.metrics import registry
 
 Change = Callable[[Path], Any]
 
@@ -43,7 +44,7 @@ def finished(folder: Path, *, seed: int = 0, method: str = "dnn", **origin: Any)
 
 
 def evaluate(file: Path) -> None:
-    identity = {"inputs": {"scores": manifest.digest_of(file)}, "code": Code.of(metrics.evaluate).digest}
+    identity = {"inputs": {"scores": manifest.digest_of(file)}, "code": registry.code().digest}
     with manifest.write_artifact(file.with_name("metrics.json"), identity) as temporary:
         temporary.write_text(metrics.evaluate(table.read(file)).to_json())
 
