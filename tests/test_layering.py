@@ -15,7 +15,7 @@ MODULES = sorted(file for file in CORE.rglob("*.py") if file.name != "__init__.p
 LAYERS = [
     {"__main__"},
     {"cli"},
-    {"commands"},
+    {"commands", "api"},
     {"checks", "testing", "audits"},
     {"leaderboard"},
     {"reports"},
