@@ -6,9 +6,11 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.clip import ClipSpec
 from osarbench.plugins import catalogue
 from osarbench.plugins import loading as plugins
 
@@ -279,3 +281,44 @@ def test_a_setting_of_a_stranger_is_held_to_its_annotation(
         stranger(tmp_path, **{setting: value})
     assert complaint in str(raised.value)
     assert len(str(raised.value)) < 200
+
+
+def test_rgb_is_a_modality_of_three_channels_that_a_mirror_reverses() -> None:
+    rgb = plugins.load(("modalities",)).modality("rgb")()
+    frames = np.arange(2 * 2 * 4 * 3, dtype=np.uint8).reshape(2, 2, 4, 3)
+    assert (rgb.channels, rgb.stack, len(rgb.mean), len(rgb.std)) == (3, 1, 3, 3)
+    assert np.array_equal(rgb.flip(frames)[0, 0, :, 0], [9, 6, 3, 0])
+    assert rgb.flip(frames).flags["C_CONTIGUOUS"]
+
+
+def test_a_clip_is_rgb_and_normalised_like_it_unless_a_backbone_says_otherwise() -> None:
+    rgb = plugins.load(("modalities",)).modality("rgb")
+    assert (ClipSpec().mean, ClipSpec().std) == (rgb.mean, rgb.std)
+
+
+MODALITY = """
+from osarbench import Modality, hookimpl
+
+class Flow(Modality):
+    name, channels, mean, std, stack = "flow", 2, (0.5, 0.5), (0.5, 0.5), 5
+    def flip(self, frames):
+        return frames[:, :, ::-1]
+
+@hookimpl
+def osarbench_modalities():
+    return [Flow]
+"""
+
+
+def test_a_modality_is_a_plugin_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(MODALITY)
+    loaded = plugins.load(files=[tmp_path / "flow.py"])
+    assert sorted(loaded.modalities) == ["flow", "rgb"]
+    with pytest.raises(OsarbenchError, match="There is no modality 'flaw'. Did you mean 'flow'"):
+        loaded.modality("flaw")
+
+
+def test_a_modality_states_mean_and_std_for_every_channel(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(MODALITY.replace("(0.5, 0.5), 5", "(0.5,), 5"))
+    with pytest.raises(OsarbenchError, match="mean and std as one number a channel: channels = 2, .* std = .0.5,."):
+        plugins.load(files=[tmp_path / "flow.py"])

@@ -509,3 +509,10 @@ def test_thresholded_metrics_are_left_out_where_a_table_has_no_threshold() -> No
     without = table[table["role"] != "calibration"]
     assert "balanced_accuracy" in compare({"a": [table]}, draws=100).metrics
     assert "balanced_accuracy" not in compare({"a": [table], "b": [without]}, draws=100).metrics
+
+
+def test_degrees_of_freedom_are_those_of_the_side_with_fewer_clusters() -> None:
+    sides = sides_of(classes=(20, 12))
+    assert resample.degrees_of_freedom(sides, "auroc") == 11
+    assert resample.degrees_of_freedom(sides, "closed_accuracy") == 19
+    assert resample.degrees_of_freedom(sides, "unknown_rejected") == 11

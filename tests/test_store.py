@@ -20,7 +20,7 @@ import toy
 
 from osarbench.data import processes, store, video
 from osarbench.data.store import Source
-from osarbench.data.stores import contents, estimate, making, packs, readers
+from osarbench.data.stores import contents, estimate, making, packs, pruning, readers
 from osarbench.data.stores.packed import PackedStore
 from osarbench.data.video import UnreadableVideo, read_frames
 from osarbench.errors import OsarbenchError
@@ -526,3 +526,60 @@ def test_a_damaged_memory_of_hashes_is_begun_again(sources: list[Source], tmp_pa
     before = prepare(sources, tmp_path).digests
     (tmp_path / "clips" / store.MEMO).write_bytes(b"no database at all, but long enough to look like one" * 9)
     assert prepare(sources, tmp_path).digests == before
+
+
+def prune(folder: Path, unused_for: float | None = None, *, dry: bool = False) -> int:
+    return pruning.prune(folder / "clips", folder / "clips" / store.MEMO, unused_for=unused_for, dry=dry)
+
+
+def test_prune_frees_the_frames_of_videos_that_are_gone_and_of_no_others(
+    sources: list[Source], tmp_path: Path, decoding: list[str]
+) -> None:
+    made = prepare(sources, tmp_path)
+    assert prune(tmp_path) == 0
+    size = made.entries[0].bytes + made.entries[4].bytes
+    for place in (0, 4):
+        Path(sources[place].path).unlink()
+    assert prune(tmp_path, dry=True) >= size
+    assert prune(tmp_path) >= size
+    assert prune(tmp_path) == 0
+    decoding.clear()
+    packs.forget()
+    left = prepare(sources[1:4], tmp_path)
+    assert decoding == []
+    assert all(np.array_equal(left.frames(place - 1, ALL), decoded(sources[place])[:8]) for place in (1, 2, 3))
+
+
+def test_prune_keeps_the_frames_of_a_disk_that_is_not_mounted(sources: list[Source], tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    shutil.copy(sources[0].path, tmp_path / "disk")
+    prepare([sources[0]._replace(path=str(tmp_path / "disk/0.avi"))], tmp_path)
+    (tmp_path / "disk").rename(tmp_path / "elsewhere")
+    assert prune(tmp_path) == 0
+
+
+def test_prune_frees_what_was_not_used_for_long_and_what_other_versions_made(
+    sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(sources, tmp_path)
+    assert prune(tmp_path, 1.0) == 0
+    for file in (tmp_path / "clips").rglob("*.json"):
+        os.utime(file, (1, 1))
+    prepare(sources[:2], tmp_path)
+    assert prune(tmp_path, 1.0) > 0
+    assert len(files(tmp_path)) == 1
+    (tmp_path / "clips/0123.bin").write_bytes(b"of an earlier version")
+    monkeypatch.setattr(video, "decoder_version", lambda: "av 99")
+    assert prune(tmp_path) > 0
+    assert [file.name for file in (tmp_path / "clips").iterdir()] == [store.MEMO]
+
+
+def test_a_check_of_the_stores_names_what_is_damaged(sources: list[Source], tmp_path: Path) -> None:
+    made = prepare(sources, tmp_path, kind="jpeg")
+    (sound,) = pruning.check(tmp_path / "clips")
+    assert (sound.videos, sound.damaged, sound.recipe) == (5, (), made.recipe)
+    content = bytearray(made.packs[1].read_bytes())
+    content[made.entries[1].offset + 5] ^= 1
+    made.packs[1].write_bytes(content)
+    (checked,) = pruning.check(tmp_path / "clips")
+    assert [line.partition(" (")[0] for line in checked.damaged] == [f"{made.packs[1]} is damaged"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from osarbench.commands.options import FILE
+from osarbench.commands.options import DECIMAL, FILE
 from osarbench.errors import OsarbenchError
 
 if TYPE_CHECKING:
@@ -51,12 +51,13 @@ _PAIRS = 100
 @click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--intersection", is_flag=True, help="Compare on the videos that all tables have.")
 @click.option("--paired-seeds", is_flag=True, help="Seed i of all methods shares one trained network.")
+@DECIMAL
 @click.option("--json", "json_file", type=FILE, help="Write every number to this file.")
 def compare(
     files: Sequence[Path], entries: Sequence[str], metrics: Sequence[str], protocol: str | None,
     threshold_from: str | None, threshold_rule: str | None, resample: str, groups_file: Path | None,
     draws: int, permutations: int | None, seed: int, level: float, intersection: bool, paired_seeds: bool,
-    json_file: Path | None,
+    decimal: str, json_file: Path | None,
 ) -> None:  # fmt: skip
     """Compare methods on the same videos: differences with intervals and p-values, corrected for their number.
 
@@ -70,12 +71,12 @@ def compare(
     from osarbench.scores.statistics.align import Table
 
     named = gather(files, entries)
-    rules, notes = thresholds(named, protocol, threshold_from, threshold_rule)
+    rules, notes = thresholds(named, protocol, threshold_from, threshold_rule, decimal)
     tables = {
-        name: [[Table(partial(table.read, file), rules[file]) for file in views] for views in seeds]
+        name: [[Table(partial(table.read, file, decimal=decimal), rules[file]) for file in views] for views in seeds]
         for name, seeds in named.items()
     }
-    groups = find_groups(named, groups_file) if resample == "group" else None
+    groups = find_groups(named, groups_file, decimal) if resample == "group" else None
     if permutations is None:
         permutations = SWAPS if len(tables) * (len(tables) - 1) // 2 <= _PAIRS else 0
         if not permutations:
@@ -101,7 +102,7 @@ def compare(
 
 
 def thresholds(
-    named: Files, protocol: str | None, threshold_from: str | None, threshold_rule: str | None
+    named: Files, protocol: str | None, threshold_from: str | None, threshold_rule: str | None, decimal: str = "."
 ) -> "tuple[dict[Path, Rule], list[str]]":
     """Return how the threshold of each table is learnt, and sentences about what is not alike.
 
@@ -111,6 +112,7 @@ def thresholds(
         threshold_from: the role to learn from, whatever is stated. Where nothing is, training rows serve a table that
             has no calibration rows.
         threshold_rule: the rule, whatever is stated.
+        decimal: what stands before the decimals of numbers.
 
     Raises:
         OsarbenchError: there is no such protocol, or what a table states of itself is damaged.
@@ -129,7 +131,11 @@ def thresholds(
     rules, from_training = {}, []
     for file, its in stated.items():
         source = threshold_from or its.get("threshold_from")
-        if source is None and file.is_file() and "calibration" not in (roles := set(table.read(file)["role"])):
+        if (
+            source is None
+            and file.is_file()
+            and "calibration" not in (roles := set(table.read(file, decimal=decimal)["role"]))
+        ):
             source = "train" if "train" in roles else None
             from_training += [file.name] if source else []
         rules[file] = Rule(
@@ -169,7 +175,7 @@ def gather(files: Sequence[Path], entries: Sequence[str]) -> Files:
     return dict(pairs)
 
 
-def find_groups(named: Files, stated: Path | None) -> dict[str, str]:
+def find_groups(named: Files, stated: Path | None, decimal: str = ".") -> dict[str, str]:
     """Return video -> group: of a stated CSV file, else of the tables, else of the index.csv files of their runs.
 
     Raises:
@@ -178,7 +184,7 @@ def find_groups(named: Files, stated: Path | None) -> dict[str, str]:
     from osarbench.scores import table
 
     paths = [file for seeds in named.values() for views in seeds for file in views]
-    known = [table.groups(table.read(file)) for file in paths] if stated is None else []
+    known = [table.groups(table.read(file, decimal=decimal)) for file in paths] if stated is None else []
     if known and all(found is not None for found in known):
         return {video: group for found in known for video, group in (found or {}).items()}
     files = [stated] if stated else list(dict.fromkeys(index for file in paths for index in _index_of(file)))

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 
 @click.command("list")
-@click.argument("kind", required=False, metavar="[datasets|backbones|methods|protocols|metrics]")
+@click.argument("kind", required=False, metavar="[datasets|modalities|backbones|methods|protocols|metrics]")
 @click.option("-v", "--verbose", is_flag=True, help="Sizes and costs of backbones; what protocols do (takes longer).")
 def list_(kind: str | None, verbose: bool) -> None:
-    """Show data sets, backbones, methods and protocols, and where each comes from; and what each metric is."""
+    """Show data sets, modalities, backbones, methods, protocols and metrics, and where each comes from."""
     from osarbench.plugins.catalogue import catalogue
+    from osarbench.plugins.loading import KINDS
 
     listings = catalogue()
-    kinds = ("datasets", "backbones", "methods", "protocols", "metrics")
+    kinds = (*KINDS, "protocols", "metrics")
     if kind is not None and kind not in kinds:
         raise unknown_name("kind", kind, kinds)
     width = max(len(listing.name) for listing in listings)

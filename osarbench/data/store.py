@@ -14,7 +14,7 @@ from typing import NamedTuple
 from osarbench import console
 from osarbench.artifacts.storage import in_words, write_text
 from osarbench.data import video
-from osarbench.data.stores import codecs, contents, estimate, making, packs
+from osarbench.data.stores import codecs, contents, estimate, making, packs, pruning
 from osarbench.data.stores.base import Entry, ListedStore, Recipe, Source
 from osarbench.data.stores.decoding import DecodingStore
 from osarbench.data.stores.making import Wanted
@@ -25,6 +25,7 @@ __all__ = ["KINDS", "Entry", "Source", "Store", "cores", "is_complete", "prepare
 
 Store = ListedStore  #: what `prepare` returns
 KINDS = ("auto", "raw", "jpeg", "none")
+MANIFEST = pruning.MANIFEST
 MEMO = "files.sqlite"  #: in the folder of the stores: what video files hold
 
 
@@ -127,9 +128,6 @@ def read_all(folder: Path) -> dict[str, Kept]:
     return kept
 
 
-MANIFEST = "store.json"  #: in a store: how its frames are made
-
-
 def _recipe(kind: str, short_side: int, middle: int | None, quality: int) -> Recipe:
     versions = f"{video.decoder_version()}{codecs.encoder_version(kind)}"
     return Recipe(kind, short_side, middle, quality if kind == "jpeg" else None, versions)
@@ -171,6 +169,7 @@ def _finished(plan: _Plan, workers: int) -> ListedStore:
             raise OsarbenchError(f"Packs in {plan.folder} vanished while they were used. Run the same command again.")
         entries.append(found.entry)
         files.append(plan.folder / f"{found.pack}.pack" if found.entry.length else None)
+    pruning.mark_used({file.with_suffix(".json") for file in files if file is not None})
     digests = tuple(
         plan.recipe.digest(its.sha256, source) for its, source in zip(plan.contents, plan.sources, strict=True)
     )

@@ -9,8 +9,11 @@ from typing import ClassVar, NamedTuple
 from osarbench.errors import OsarbenchError, did_you_mean
 
 VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"}
-)
+    {
+        ".3g2", ".3gp", ".asf", ".avi", ".divx", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpe",
+        ".mpeg", ".mpg", ".mts", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv",
+    }
+)  # fmt: skip
 
 
 class Video(NamedTuple):

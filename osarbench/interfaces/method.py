@@ -157,8 +157,8 @@ class Method(ABC):
     head: ClassVar[type[Head]] = LinearHead
     #: True for a score that costs seconds on the features of a plain network: ``--method all-posthoc`` runs them all.
     posthoc: ClassVar[bool] = False
-    #: Promise of the conformance kit that it breaks on purpose -> why (`osarbench.checks`).
-    excuses: ClassVar[Mapping[str, str]] = {}
+    #: Check of the conformance kit that it fails on purpose -> why (`osarbench.checks`).
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def head_settings(self) -> Mapping[str, Any]:
         """Return the keyword arguments of the head that differ from its defaults; they are part of its identity."""

@@ -60,7 +60,7 @@ class Network(nn.Module):
         )
 
 
-def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
+def check_clip(backbone: Backbone, spec: ClipSpec, channels: int = 3) -> None:
     """Run one clip of a specification through a backbone, so that one it cannot take is known before decoding.
 
     First on the meta device, where nothing is computed; what fails there is tried on the CPU. The backbone cannot be
@@ -71,7 +71,7 @@ def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
     """
     backbone.eval()
     sizes = {(spec.length, spec.size), (spec.test_length, spec.test_size)}
-    shapes = [(1, 3, length, size, size) for length, size in sorted(sizes)]
+    shapes = [(1, channels, length, size, size) for length, size in sorted(sizes)]
     try:
         with torch.no_grad():
             unused = copy.deepcopy(backbone).to("meta")

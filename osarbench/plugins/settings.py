@@ -1,9 +1,12 @@
 """Settings of plugins, held to the annotations of their constructors by pydantic: strictly, and in plain words."""
 
+import inspect
 import json
 import typing
 from collections.abc import Mapping
 from typing import Any
+
+from osarbench.errors import OsarbenchError, did_you_mean
 
 LARGEST = 2**63  #: no array, loop or generator takes a whole number as large as this
 _BOUNDS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number")  #: kinds of errors
@@ -11,6 +14,34 @@ _WORDS = {
     "integer": "a whole number", "number": "a number", "boolean": "true or false", "string": "text", "null": "none",
     "array": "a list", "object": "a table",
 }  # fmt: skip
+
+
+def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return settings of a plugin's constructor, each as its annotation reads it (`coerce`).
+
+    Args:
+        kind: of the plugin, in the singular, for messages.
+        plugin: the class; its settings are the keyword arguments of its constructor.
+        settings: as a command or a file states them.
+        where: which command or file that is, for messages.
+
+    Raises:
+        OsarbenchError: the constructor does not take a setting (the nearest one is named), or not
+            such a value.
+    """
+    taken = [p.name for p in inspect.signature(plugin).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    who, fitting = f"the {kind} '{getattr(plugin, 'name', plugin.__name__)}'", dict(settings)
+    for key, value in settings.items():
+        if key not in taken:
+            raise OsarbenchError(
+                f"{where}: {who} has no setting '{key}'.{did_you_mean(key, taken)} "
+                f"It has: {', '.join(taken) or 'none'}."
+            )
+        try:
+            fitting[key] = coerce(value, annotation(plugin, key))
+        except ValueError as error:
+            raise OsarbenchError(f"{where}: the setting '{key}' of {who} is {error}.") from error
+    return fitting
 
 
 def annotation(plugin: type, key: str) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from osarbench.artifacts import storage
-from osarbench.artifacts.code import Code, Definition
+from osarbench.artifacts.code import Code
 from osarbench.artifacts.steps import Step
 from osarbench.interfaces.method import Method
 from osarbench.model.device import Machine
@@ -112,7 +112,7 @@ def _method(head: HeadPlan, method: Method, draw: Draw | None) -> MethodPlan:
         output=folder / "metrics.json",
         inputs={"scores": score},
         settings=metrics.settings_of(head.experiment.protocol),
-        code=Code.of(metrics.evaluate, *(Definition(module, "METRICS") for module in registry.modules())),
+        code=registry.code(),
         packages=METRIC_PACKAGES,
         make=lambda step, into: _evaluate(score, step, into),
         cheap=True,

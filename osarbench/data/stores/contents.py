@@ -49,27 +49,30 @@ def look(paths: Iterable[str], memo: Path, workers: int) -> dict[str, Content]:
     return found
 
 
-def forget(memo: Path) -> set[str]:
-    """Forget files that are gone or were changed, and return the sha256 of those that are still there."""
+def forget(memo: Path) -> set[str] | None:
+    """Forget files that are gone or were changed, and return the sha256 of those that are still there.
+
+    A file whose folder is gone, too, is still there: its disk is not mounted today. None: nothing is remembered.
+    """
+    if not memo.is_file():
+        return None
     try:
-        with closing(_open(memo)) as connection:
+        with closing(_open(memo)) as connection, connection:
             rows = list(connection.execute("SELECT path, print, sha256 FROM files"))
+            dead = [path for path, print_, _ in rows if not _is_unchanged(os.fsdecode(path), print_)]
+            connection.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in dead])
     except sqlite3.Error:
-        return set()
-    alive, dead = set(), []
-    for path, print_, sha256 in rows:
-        try:
-            unchanged = readers.fingerprint(os.fsdecode(path)) == print_
-        except OSError as error:
-            # A disk that is not mounted today is no reason to decode everything again tomorrow.
-            unchanged = not isinstance(error, FileNotFoundError | NotADirectoryError)
-        if unchanged:
-            alive.add(sha256)
-        else:
-            dead.append((path,))
-    with closing(_open(memo)) as connection, connection:
-        connection.executemany("DELETE FROM files WHERE path = ?", dead)
-    return alive
+        return None
+    return {sha256 for path, _, sha256 in rows if path not in set(dead)} if rows else None
+
+
+def _is_unchanged(path: str, print_: str) -> bool:
+    try:
+        return readers.fingerprint(path) == print_
+    except FileNotFoundError:
+        return not os.path.isdir(os.path.dirname(path))
+    except OSError:
+        return True
 
 
 def _hash_all(paths: Sequence[str], workers: int) -> Iterator[Content]:
@@ -92,7 +95,7 @@ def _recall(memo: Path, prints: Mapping[str, str]) -> dict[str, str]:
     """Return the sha256 of the files that are as they were when it was computed."""
     try:
         with closing(_open(memo)) as connection:
-            ask = "SELECT print, sha256 FROM files WHERE path = ?"
+            ask = "SELECT print, sha256 FROM files WHERE path = ? AND settled"
             rows = ((path, connection.execute(ask, (os.fsencode(path),)).fetchone()) for path in prints)
             return {path: row[1] for path, row in rows if row is not None and row[0] == prints[path]}
     except sqlite3.DatabaseError as error:
@@ -103,10 +106,10 @@ def _recall(memo: Path, prints: Mapping[str, str]) -> dict[str, str]:
 
 
 def _remember(memo: Path, rows: Sequence[tuple[str, str, str]]) -> None:
-    settled = [(os.fsencode(path), *row) for path, *row in rows if _is_settled(path)]
+    stated = [(os.fsencode(path), *row, _is_settled(path)) for path, *row in rows]
     try:
         with closing(_open(memo)) as connection, connection:
-            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", settled)
+            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", stated)
     except sqlite3.Error:  # a folder that may not be written to, or a disk without locks
         pass
 
@@ -121,5 +124,5 @@ def _is_settled(path: str) -> bool:
 
 def _open(memo: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(memo, timeout=60)
-    connection.execute("CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, print TEXT, sha256 TEXT)")
+    connection.execute("CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, print TEXT, sha256 TEXT, settled INT)")
     return connection

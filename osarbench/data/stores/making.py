@@ -45,8 +45,12 @@ class Task(NamedTuple):
     @property
     def name(self) -> str:
         """The pack's name: of what is in it, so that everybody who lacks the same videos makes the same packs."""
-        text = " ".join(wanted.key for wanted in self.videos)
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+        return name_of([wanted.key for wanted in self.videos])
+
+
+def name_of(keys: Sequence[str]) -> str:
+    """Return the name of the pack of some videos."""
+    return hashlib.sha256(" ".join(keys).encode()).hexdigest()[:24]
 
 
 class Made(NamedTuple):

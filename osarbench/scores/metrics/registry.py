@@ -7,6 +7,7 @@ from pkgutil import iter_modules
 from types import MappingProxyType
 
 import osarbench.scores.metrics as folder
+from osarbench.artifacts.code import Code, Definition
 from osarbench.errors import unknown_name
 from osarbench.scores.metrics.metric import Block, Metric
 
@@ -17,6 +18,13 @@ def modules() -> Mapping[str, tuple[Metric, ...]]:
     names = [f"{folder.__name__}.{module.name}" for module in iter_modules(folder.__path__)]
     found = {name: getattr(import_module(name), "METRICS", ()) for name in sorted(names)}
     return MappingProxyType({name: metrics for name, metrics in found.items() if metrics})
+
+
+def code() -> Code:
+    """Return the code that an evaluation depends on: its own, and that of every record, which it finds by name."""
+    from osarbench.scores.metrics.evaluation import evaluate
+
+    return Code.of(evaluate, *(Definition(module, "METRICS") for module in modules()))
 
 
 @cache

@@ -20,12 +20,10 @@ import numpy.typing as npt
 
 from osarbench.scores.statistics.align import BoolArray, FloatArray, Scores
 from osarbench.scores.statistics.resample import Clusters, Sides
-from osarbench.scores.statistics.weighted import STEPS, Sorted, evaluate, sort
+from osarbench.scores.statistics.weighted import STEPS, Sorted, batches, evaluate, sort
 
 #: Swaps are drawn so many videos at a time (it decides which random numbers go into which swap).
 _CHUNK = 2**16
-#: Cumulative sums at a time (swaps x thresholds).
-_SUMS = 2**17
 #: A swap that gives the observed difference up to rounding counts as equal to it.
 _SLACK = 1e-12
 
@@ -56,10 +54,13 @@ def swap_test(
         for begin in range(0, swaps, size)
     ]
     known, unknown = (np.concatenate(side) for side in zip(*drawn, strict=True)) if drawn else as_they_are
-    step = max(_SUMS // both.levels, 16)
-    for begin in range(0, swaps, step):
-        found = np.abs(_differences(both, [known[begin : begin + step], unknown[begin : begin + step]], metrics))
-        as_large += (found >= np.abs(observed)[:, None] - _SLACK).sum(axis=1)
+    for positions, step in batches(both, metrics):
+        names, least = [metrics[j] for j in positions], np.abs(observed[positions])[:, None] - _SLACK
+        for begin in range(0, swaps, step):
+            part = slice(begin, begin + step)
+            as_large[positions] += (np.abs(_differences(both, [known[part], unknown[part]], names)) >= least).sum(
+                axis=1
+            )
     return dict(zip(metrics, (as_large / (1 + swaps)).tolist(), strict=True))
 
 
@@ -94,7 +95,7 @@ def _together(first: Scores, second: Scores) -> Scores:
     return Scores(*(None if one is None or other is None else np.concatenate([one, other]) for one, other in pairs))  # type: ignore[arg-type]
 
 
-def _differences(both: Sorted, swapped: Sequence[BoolArray], metrics: tuple[str, ...]) -> FloatArray:
+def _differences(both: Sorted, swapped: Sequence[BoolArray], metrics: Sequence[str]) -> FloatArray:
     """Return the metrics' differences [metrics, B] where some known [B, k] and unknown [B, c] clusters are swapped."""
     known, unknown = (np.concatenate([~its, its], axis=1).astype(np.float64) for its in swapped)
     one, other = evaluate(both, known, unknown, metrics), evaluate(both, 1 - known, 1 - unknown, metrics)

@@ -26,10 +26,6 @@ IntArray = npt.NDArray[np.int64]
 
 #: Draws are made so many videos at a time (it decides which random numbers go into which draw).
 _CHUNK = 2**16
-#: Cumulative sums at a time (replicates x thresholds): they stay in the processor's cache.
-_SUMS = 2**17
-#: Weights of clusters at a time.
-_WEIGHTS = 2**22
 
 
 class Clusters(NamedTuple):
@@ -119,23 +115,21 @@ def replicates(
 
 def _replicates(scores: Scores, sides: Sides, metrics: tuple[str, ...], drawn: Draws) -> tuple[FloatArray, FloatArray]:
     """Return the values [metrics] of one table and their replicates [metrics, draws]."""
-    codes = sides.known.codes, sides.unknown.codes
+    table = weighted.sort(scores, sides.known.codes, sides.unknown.codes, steps=weighted.STEPS)
     ones = np.ones((1, sides.known.number)), np.ones((1, sides.unknown.number))
-    table = weighted.sort(scores, *codes, steps=weighted.STEPS)
-    exact = weighted.sort(scores, *codes) if table.rounded else table
+    # a single cluster on each side has few pairs to count
+    exact = weighted.sort(scores, *(np.zeros(len(its), np.int64) for its in (scores.known, scores.unknown)))
+    one = np.ones((1, 1))
     values, found = np.empty(len(metrics)), np.empty((len(metrics), len(drawn.known)))
-    for of_curve in (False, True):
-        chosen = [j for j, name in enumerate(metrics) if weighted.needs_curve(table, name) == of_curve]
-        names = [metrics[j] for j in chosen]
-        # one product for all draws, or cumulative sums of a few that stay in the cache
-        size = max(_SUMS // table.levels if of_curve else _WEIGHTS // (len(ones[0][0]) + len(ones[1][0])), 16)
-        values[chosen] = nearly = np.ravel(weighted.evaluate(exact, *ones, names))
+    for positions, size in weighted.batches(table, metrics):
+        names = [metrics[j] for j in positions]
+        values[positions] = nearly = np.ravel(weighted.evaluate(exact, one, one, names))
         if table.rounded:
             nearly = np.ravel(weighted.evaluate(table, *ones, names))
-        for begin in range(0, len(drawn.known) if chosen else 0, size):
+        for begin in range(0, len(drawn.known), size):
             part = slice(begin, begin + size)
             replicates = np.array(weighted.evaluate(table, *drawn.weights(begin, begin + size), names))
-            found[chosen, part] = replicates + (values[chosen] - nearly)[:, None]
+            found[positions, part] = replicates + (values[positions] - nearly)[:, None]
     return values, found
 
 

@@ -30,6 +30,9 @@ IntArray = npt.NDArray[np.int64]
 STEPS = 2**15
 #: Pairs of clusters that are counted at most; beyond it, pairs are counted anew under each weighting.
 _PAIRS = 2**20
+#: Cumulative sums at a time (weightings x thresholds), and weights of clusters at a time.
+_SUMS = 2**17
+_WEIGHTS = 2**22
 #: Levels at a time where pairs are counted.
 _BLOCK = 2**12
 
@@ -39,6 +42,7 @@ class Side(NamedTuple):
 
     codes: IntArray  #: [N] cluster, 0..k-1
     number: int  #: k
+    sizes: FloatArray  #: [k] videos of each cluster
     levels: IntArray  #: [N] 0..G-1, the highest uncertainty first
     order: IntArray  #: [N] videos, the highest uncertainty first
     ends: IntArray  #: [G + 1] how many of them lie at or above each level; entry 0: none
@@ -123,7 +127,18 @@ def evaluate(table: Sorted, known: FloatArray, unknown: FloatArray, metrics: Seq
     return [np.asarray(find_resampled(name).number(weighed), np.float64) for name in metrics]
 
 
-def needs_curve(table: Sorted, metric: str) -> bool:
+def batches(table: Sorted, metrics: Sequence[str]) -> list[tuple[list[int], int]]:
+    """Return the positions of metrics that are best computed together, and under how many weightings at a time.
+
+    Metrics of clusters alone take one product for all weightings; cumulative sums should stay in the cache.
+    """
+    curve = [_needs_curve(table, name) for name in metrics]
+    sizes = {False: _WEIGHTS // (table.known.number + table.unknown.number), True: _SUMS // table.levels}
+    found = [([j for j, its in enumerate(curve) if its == kind], max(size, 16)) for kind, size in sizes.items()]
+    return [(positions, size) for positions, size in found if positions]
+
+
+def _needs_curve(table: Sorted, metric: str) -> bool:
     """Whether a metric looks at the cumulative sums of weights, and not at clusters alone."""
     weighed = Weighed(table, np.ones((1, table.known.number)), np.ones((1, table.unknown.number)))
     find_resampled(metric).number(weighed)
@@ -192,11 +207,12 @@ class Weighed(Sample):
         """Return the weight of videos at or above each level, [B, G + 1], from that of clusters [B, k]."""
         its, side = self.table, self.table.unknown if of == "unknown" else self.table.known
         if its.rounded:  # many videos share a level
-            by_level = np.asarray(its.histograms[of] @ weights.T).T
-        else:
-            by_level = weights.take(side.codes[side.order], axis=1)
-            if of == "correct":
-                by_level = by_level * its.scores.correct[side.order]
+            upto = np.zeros((its.levels + 1, len(weights)))
+            np.cumsum(its.histograms[of] @ weights.T, axis=0, out=upto[1:])
+            return upto.T
+        by_level = weights.take(side.codes[side.order], axis=1)
+        if of == "correct":
+            by_level = by_level * its.scores.correct[side.order]
         sums = np.zeros((len(by_level), by_level.shape[1] + 1))
         np.cumsum(by_level, axis=1, out=sums[:, 1:])
         return sums if its.rounded else sums.take(side.ends, axis=1)
@@ -204,12 +220,14 @@ class Weighed(Sample):
 
 def _side(levels: IntArray, codes: IntArray, number: int) -> Side:
     ends = np.append(0, np.cumsum(np.bincount(levels, minlength=number)))
-    return Side(codes, int(codes.max()) + 1, levels, np.argsort(levels, kind="stable"), ends)
+    sizes = np.bincount(codes).astype(np.float64)
+    return Side(codes, len(sizes), sizes, levels, np.argsort(levels, kind="stable"), ends)
 
 
 def _sums(weights: FloatArray, side: Side, flags: BoolArray | None = None) -> FloatArray:
-    of_cluster = np.bincount(side.codes, weights=flags, minlength=side.number).astype(np.float64)
-    return np.asarray(weights @ of_cluster)
+    if flags is None:
+        return np.asarray(weights @ side.sizes)
+    return np.asarray(weights @ np.bincount(side.codes[flags], minlength=side.number))
 
 
 def _decided(flags: BoolArray | None) -> BoolArray:
