@@ -170,3 +170,18 @@ def test_when_one_process_of_a_distributed_run_ends_all_do(
     assert re.search(said, rest)
     while _lives(second):
         time.sleep(0.1)
+
+
+def test_decoded_frames_are_made_beforehand_checked_and_pruned(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["data", "cache", *TOY[:6], "--store", "jpeg", "--workers", "1"]
+    assert call(*asked) == 0
+    assert "videos are in " in (shown := capsys.readouterr()).out
+    assert "JPEG frames, " in shown.err
+    assert call("data", "check", "--store") == 0
+    assert " jpeg " in capsys.readouterr().out
+    assert call("data", "prune", "--dry-run") == 0
+    assert "0.0 MB would be freed" in capsys.readouterr().out
+    pack = next(Path("cache/clips").rglob("*.pack"))
+    pack.write_bytes(bytes(pack.stat().st_size))
+    assert call("data", "check", "--store") == 1
+    assert f"{pack} is damaged" in capsys.readouterr().out.replace(f"{Path.cwd()}/", "")

@@ -191,3 +191,32 @@ def test_long_lists_are_cut_and_the_json_has_all(tmp_path: Path) -> None:
     content = json.loads(datacheck.to_json(report))
     assert content["splits"][0]["missing"] == names
     assert (content["ok"], content["problems"]) == (False, report.problems)
+
+
+def test_files_of_other_suffixes_are_counted_and_named(tmp_path: Path) -> None:
+    dataset = small(
+        tmp_path, {"train": RUN, "test": JUMP}, there=f"{RUN} {JUMP} run/c.xyz run/d run/e.rar run/notes.txt"
+    )
+    report = checked(dataset)
+    assert report.unknown == ("run/c.xyz", "run/d", "run/e.rar")
+    assert "Not taken for videos are 3 files (1 of .xyz, 1 of no suffix, 1 of .rar)" in (
+        text := datacheck.render(report).replace("1 of .rar, 1 of no suffix", "1 of no suffix, 1 of .rar")
+    )
+    assert "unrar x 'run/e.rar'" in text
+    assert report.ok
+
+
+def test_links_to_one_file_are_a_problem(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": RUN, "test": JUMP}, there=RUN)
+    (tmp_path / "videos/jump").mkdir()
+    (tmp_path / "videos" / JUMP).symlink_to(tmp_path / "videos" / RUN)
+    (problem,) = checked(dataset).problems
+    assert problem.startswith(f"One file by two names: {JUMP} is {RUN}.")
+
+
+def test_where_nothing_is_there_the_layout_that_is_wanted_and_what_is_there_are_shown(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": "swim/c.mp4", "test": "swim/d.mp4"}, there="swim.rar")
+    assert (
+        f"Wanted: It is made by the tests.\nThere is: {tmp_path}/videos/swim.rar. Unpack what is packed: unrar x "
+        f"'{tmp_path}/videos/swim.rar'"
+    ) in datacheck.render(checked(dataset))

@@ -334,3 +334,67 @@ def test_a_root_of_nearly_the_right_name_is_pointed_out(tmp_path: Path) -> None:
     (tmp_path / "UCF-101").mkdir()
     with pytest.raises(OsarbenchError, match="There is .*UCF-101; is that it"):
         Ucf101(tmp_path / "ucf101").prepare()
+
+
+NAME = "v_YoYo_g08_c01"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [f"videos/YoYo/{NAME}.mp4", f"videos/YoYo/{NAME}.AVI", f"UCF-101/UCF-101/YoYo/{NAME}.avi", f"videos/{NAME}.avi",
+     f"train/YoYo/{NAME}.avi", f"{NAME}.mkv"],
+)  # fmt: skip
+def test_a_video_of_ucf101_is_found_by_its_name_in_the_layouts_that_circulate(tmp_path: Path, place: str) -> None:
+    dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
+    write(tmp_path / place)
+    (video,) = dataset.videos("train1")
+    assert dataset.path(video) == tmp_path / place
+    assert video.id == f"YoYo/{NAME}.avi"
+
+
+def test_two_files_of_one_name_are_no_answer_unless_one_is_in_the_folder_of_its_class(tmp_path: Path) -> None:
+    dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
+    for place in ("train", "test"):
+        write(tmp_path / place / f"{NAME}.avi")
+    (video,) = dataset.videos("train1")
+    assert not dataset.path(video).exists()
+    write(tmp_path / f"all/YoYo/{NAME}.avi")
+    again = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
+    assert again.path(video) == tmp_path / f"all/YoYo/{NAME}.avi"
+
+
+def test_a_video_of_hmdb51_is_found_by_its_name(tmp_path: Path) -> None:
+    dataset = hmdb(tmp_path, "A_#1_catch_f.avi 1\n")
+    write(tmp_path / "hmdb/catch/A_@1_catch_f.mp4")
+    video = next(video for video in dataset.videos("train1") if video.label == "catch")
+    assert dataset.path(video) == tmp_path / "hmdb/catch/A_@1_catch_f.mp4"
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".ts", ".mpe", ".vob", ".asf", ".qt", ".3g2", ".divx", ".rmvb"])
+def test_a_folder_knows_the_suffixes_of_old_videos_too(tmp_path: Path, suffix: str) -> None:
+    write(tmp_path / f"run/a{suffix}")
+    assert [video.id for video in Folder(tmp_path).videos("all")] == [f"run/a{suffix}"]
+
+
+def test_a_folder_without_videos_says_what_it_has(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / f"run/a/img_{number:05}.jpg")
+    write(tmp_path / "run/b")
+    with pytest.raises(OsarbenchError, match=r"no video. It has other files: 3 of .jpg, 1 of no suffix. Frames of"):
+        Folder(tmp_path).videos("all")
+
+
+def test_a_file_that_two_links_lead_to_is_one_video(tmp_path: Path) -> None:
+    write(tmp_path / "run/a.mp4")
+    (tmp_path / "run/b.mp4").symlink_to(tmp_path / "run/a.mp4")
+    write(tmp_path / "jump/c.mp4")
+    (tmp_path / "jump/more").symlink_to(tmp_path / "jump/deep")
+    write(tmp_path / "jump/deep/d.mp4")
+    assert [video.id for video in Folder(tmp_path).videos("all")] == ["jump/c.mp4", "jump/deep/d.mp4", "run/a.mp4"]
+
+
+def test_classes_of_groups_are_not_taken_for_splits(tmp_path: Path) -> None:
+    for name in ("run/g01/a.mp4", "jump/g01/b.mp4"):
+        write(tmp_path / name)
+    with pytest.raises(OsarbenchError, match=r"(?s)a split, or a class\?.*<split>/<class>.*jump/g01/b.mp4,jump,all"):
+        Folder(tmp_path).videos("all")

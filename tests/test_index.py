@@ -94,7 +94,7 @@ def test_without_a_data_root_the_error_says_how_to_name_one(tmp_path: Path) -> N
 def test_a_file_in_training_and_test_stops_a_run(tmp_path: Path) -> None:
     built = build(tmp_path)
     again = built.rows[built.rows["role"] == "train"].head(1).assign(role="known", source="toy/test")
-    with pytest.raises(OsarbenchError, match=r"2 rows .* is train \(toy/train\) and known \(toy/test\)"):
+    with pytest.raises(OsarbenchError, match=r"2 rows .* is train \(toy/train, red\) and .* is known \(toy/test"):
         index.check_apart(built._replace(rows=pd.concat([built.rows, again])))
     index.check_apart(built)
 
@@ -121,3 +121,24 @@ def test_a_folder_that_may_not_be_entered_is_named(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(Path, "is_file", refuse)
     with pytest.raises(OsarbenchError, match="a cannot be read: Permission denied"):
         is_there(Path("a/b.mp4"))
+
+
+def test_a_file_that_is_linked_into_the_test_is_in_training_and_test(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    again = built.rows[built.rows["role"] == "train"].head(1).assign(role="known", source="toy/test")
+    for link in (Path.symlink_to, Path.hardlink_to):
+        name = tmp_path / f"{link.__name__}.avi"
+        link(name, again["path"].iloc[0])
+        linked = again.assign(path=str(name))
+        with pytest.raises(OsarbenchError, match=r"is train .* and .*_to.avi is known"):
+            index.check_apart(built._replace(rows=pd.concat([built.rows, linked])))
+
+
+@pytest.mark.parametrize("name", ["index.csv", "missing.json"])
+def test_whichever_file_of_the_index_is_missing_is_made_again(tmp_path: Path, name: str) -> None:
+    built, read = build(tmp_path), protocol.read(str(tmp_path / "toy-x.toml"))
+    index.write(built, tmp_path / "index.csv", read)
+    before = {file: (tmp_path / file).read_bytes() for file in ("index.csv", "missing.json")}
+    (tmp_path / name).unlink()
+    index.write(built, tmp_path / "index.csv", read)
+    assert {file: (tmp_path / file).read_bytes() for file in before} == before

@@ -5,10 +5,12 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
+from osarbench.audits import dataset_files
 from osarbench.errors import OsarbenchError
-from osarbench.interfaces.dataset import VIDEO_SUFFIXES, Dataset, Video, is_there
+from osarbench.interfaces.dataset import Dataset, Video, is_there
 
 SHOWN = 5  #: entries of a list that `render` shows
 _ROLE = re.compile(r"(?P<role>train|test|val)[a-z_]*(?P<number>\d*)")
@@ -65,6 +67,10 @@ class Report:
     classes: tuple[ClassCount, ...]
     shared: tuple[Shared, ...]
     surplus: tuple[str, ...] | None  #: files in no list, below the videos folder; None: not all splits were looked at
+    unknown: tuple[str, ...] | None  #: files there that are no videos by their names; None: likewise
+    linked: tuple[tuple[str, str], ...]  #: ids whose files are one file, by links, with the first such id
+    layout: str  #: what the data set wants where
+    instead: tuple[str, ...]  #: some files below the root, where none of the listed videos is there
     unreadable: tuple[Unreadable, ...] | None  #: None: the files were not opened
     complete: bool  #: a missing video is a problem
 
@@ -107,6 +113,7 @@ def check(
     listed = {split: dataset.videos(split) for split in splits or dataset.splits}
     paths = {video.id: dataset.path(video) for videos in listed.values() for video in videos}
     there = {name for name, path in paths.items() if is_there(path)}
+    below = None if splits else list(dataset_files.below(dataset.videos_folder))
     pieces = {(paths[v.id], v.start, v.end): None for videos in listed.values() for v in videos if v.id in there}
     return Report(
         dataset=dataset.name,
@@ -115,7 +122,11 @@ def check(
         splits=tuple(_split(name, videos, dataset.official_counts, there) for name, videos in listed.items()),
         classes=_classes(dataset, listed, there),
         shared=tuple(_shared(listed, dataset.official_counts)),
-        surplus=None if splits else _surplus(dataset.videos_folder, {str(path) for path in paths.values()}),
+        surplus=None if below is None else dataset_files.surplus(dataset, below, paths.values()),
+        unknown=None if below is None else dataset_files.unknown(dataset, below),
+        linked=dataset_files.linked({name: paths[name] for name in paths if name in there}),
+        layout=dataset.layout,
+        instead=() if there else tuple(str(file) for file in islice(dataset_files.below(dataset.root), 2 * SHOWN)),
         unreadable=_read_all(list(pieces), workers) if read else None,
         complete=complete,
     )
@@ -147,6 +158,9 @@ def _problems(report: Report) -> Iterator[str]:
     first = next((split.missing[0] for split in report.splits if split.missing), None)
     if nothing and first:
         yield f"None of the listed videos is below {report.videos_folder}, where the first would be {first}."
+    if report.linked:
+        pairs = [f"{other} is {name}" for name, other in report.linked]
+        yield f"One file by two names: {_some(pairs)}. Links do not make another video; take one of them out."
     for split in report.splits:
         if not (split.found or (nothing and split.listed)):
             why = f"none of its {split.listed} videos is there" if split.listed else "its list is empty"
@@ -181,6 +195,10 @@ def _notes(report: Report) -> Iterator[str]:
             yield f"The official lists {both.train} and {both.test} share the groups {_some(both.groups)}."
     if report.surplus:
         yield f"In no list are {len(report.surplus)} files: {_some(report.surplus)}."
+    if report.unknown:
+        yield dataset_files.describe_unknown(report.unknown, SHOWN)
+    if report.instead:
+        yield f"Wanted: {report.layout}\nThere is: {', '.join(report.instead)}.{dataset_files.unpack(report.instead)}"
     if report.unreadable is None:
         yield "The files were not opened."
     elif report.unreadable:
@@ -230,19 +248,6 @@ def _shared(listed: Mapping[str, Sequence[Video]], official: Mapping[str, int]) 
             if videos or groups:
                 both_official = train in official and test in official
                 yield Shared(train, test, tuple(sorted(videos)), tuple(sorted(groups)), both_official)
-
-
-def _surplus(folder: Path, listed: set[str]) -> tuple[str, ...]:
-    """Return the video files below a folder that no list names, as paths below it."""
-    found = []
-    for place, folders, names in os.walk(folder, followlinks=True):
-        # A link to a folder above has no end.
-        here = Path(place).resolve()
-        folders[:] = [name for name in folders if not here.is_relative_to(Path(place, name).resolve())]
-        for name in names:
-            if os.path.splitext(name)[1].lower() in VIDEO_SUFFIXES and str(file := Path(place, name)) not in listed:
-                found.append(file.relative_to(folder).as_posix())
-    return tuple(sorted(found))
 
 
 _Piece = tuple[Path, float | None, float | None]

@@ -1,4 +1,4 @@
-"""`osarbench data`: look at data sets on disk."""
+"""`osarbench data`: look at data sets on disk, decode them beforehand, and look after what was decoded."""
 
 import sys
 from collections.abc import Sequence
@@ -8,35 +8,117 @@ import click
 
 from osarbench.commands.options import FILE, FOLDER
 
+CACHE = click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
+
 
 @click.group()
 def data() -> None:
-    """Look at data sets on disk."""
+    """Look at data sets on disk, decode them beforehand, and look after what was decoded."""
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.argument("root", type=FOLDER, required=False)
 @click.option("--data", type=FOLDER, help="Folder that contains the data set, instead of ROOT.  [OSARBENCH_DATA]")
 @click.option("--split", "splits", multiple=True, help="Only this split; repeat for several.")
 @click.option("--complete", is_flag=True, help="A missing video is a problem, too.")
 @click.option("--no-read", is_flag=True, help="Do not open the files.")
 @click.option("--json", "json_file", type=FILE, help="Write the full report to this file.")
+@click.option("--store", is_flag=True, help="Instead of a data set, check the decoded frames in the cache.")
+@CACHE
 def check(
-    name: str, root: Path | None, data: Path | None, splits: Sequence[str], complete: bool, no_read: bool,
-    json_file: Path | None,
+    name: str | None, root: Path | None, data: Path | None, splits: Sequence[str], complete: bool, no_read: bool,
+    json_file: Path | None, store: bool, cache: Path | None,
 ) -> None:  # fmt: skip
     """Compare the data set NAME in the folder ROOT with its lists; exits with 1 if a run would be wrong."""
+    if store:
+        sys.exit(_check_store(cache))
+    if name is None:
+        raise click.UsageError("Name the data set, or check the decoded frames with --store.")
     from osarbench.artifacts import storage
     from osarbench.audits import datacheck
-    from osarbench.data import locations as places
+    from osarbench.data import locations
     from osarbench.plugins import loading as plugins
 
     kind = plugins.load(kinds=("datasets",)).dataset(name)
-    dataset = kind(root if root is not None else places.find(data=data).dataset(name, None, embedded=kind.embedded))
+    found = locations.find(data=data, cache=cache)
+    dataset = kind(root if root is not None else found.dataset(name, None, embedded=kind.embedded))
     dataset.prepare()
     report = datacheck.check(dataset, splits=splits or None, read=not no_read, complete=complete)
     click.echo(datacheck.render(report))
     if json_file is not None:
         storage.write_text(json_file, datacheck.to_json(report))
     sys.exit(0 if report.ok else 1)
+
+
+@data.command()
+@click.option("--protocol", required=True, metavar="NAME|FILE.toml", help="Whose videos are decoded.")
+@click.option("--backbone", required=True, metavar="NAME", help="For whose frame size.")
+@click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
+@click.option("--store", type=click.Choice(["auto", "raw", "jpeg"]), default="auto", show_default=True,
+              help="Raw frames are read fastest, JPEG takes a tenth of their space.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), help="Decoding processes; by default one a core.")
+@click.option("--plugin", "plugin_files", multiple=True, type=FILE, help="Uninstalled plugin file to load as well.")
+@CACHE
+def cache(
+    protocol: str, backbone: str, data: Path | None, store: str, workers: int | None, plugin_files: Sequence[Path],
+    cache: Path | None,
+) -> None:  # fmt: skip
+    """Decode the videos of a protocol now. Interrupted, it goes on where it was; several may share one cache."""
+    from osarbench.data import index, locations
+    from osarbench.data import store as stores
+    from osarbench.plugins import loading as plugins
+    from osarbench.protocols import protocol as protocols
+    from osarbench.run import samples
+
+    available = plugins.load(kinds=("datasets", "backbones"), files=list(plugin_files))
+    read, kind, found = protocols.read(protocol), available.backbone(backbone), locations.find(data=data, cache=cache)
+    recipe = read.recipe(kind.name)
+    spec = protocols.clip_spec(kind(**recipe.options).clip, recipe.clips, str(read.file))
+    made = stores.prepare(
+        samples.listed(index.build(read, available, found)), short_side=spec.short_side,
+        middle=read.sections.middle_frames, folder=found.cache / "clips", workers=workers or stores.cores(), kind=store,
+    )  # fmt: skip
+    for place, reason in made.unreadable:
+        click.echo(f"unreadable: {made.sources[place].path}: {reason}")
+    readable = len(made.sources) - len(made.unreadable)
+    click.echo(f"{readable} videos are in {found.cache / 'clips' / made.recipe.folder}.")
+
+
+@data.command()
+@click.option(
+    "--unused-for", type=click.FloatRange(min=0), metavar="DAYS", help="Also what no run has used for so long."
+)
+@click.option("--dry-run", is_flag=True, help="Only say how much would be freed.")
+@CACHE
+def prune(unused_for: float | None, dry_run: bool, cache: Path | None) -> None:
+    """Remove decoded frames that nothing uses: of videos that are gone or were changed, or of other versions."""
+    from osarbench.data import locations
+    from osarbench.data import store as stores
+    from osarbench.data.stores import pruning
+
+    folder = locations.find(cache=cache).cache / "clips"
+    freed = pruning.prune(folder, folder / stores.MEMO, unused_for=unused_for, dry=dry_run)
+    click.echo(f"{freed / 1e6:,.1f} MB {'would be freed' if dry_run else 'freed'} in {folder}.")
+
+
+def _check_store(cache: Path | None) -> int:
+    """Print what is in the stores of the cache and what of it is damaged, and return the exit code."""
+    from tabulate import tabulate
+
+    from osarbench.data import locations
+    from osarbench.data.stores import pruning
+
+    found = pruning.check(locations.find(cache=cache).cache / "clips")
+    columns = ["store", "kind", "short side", "middle", "quality", "videos", "MB", "damaged", "made with"]
+    rows = [
+        (its.folder.name, *its.recipe[:4], its.videos, f"{its.bytes / 1e6:,.1f}", len(its.damaged), its.recipe.versions)
+        for its in found
+    ]
+    click.echo(tabulate(rows, headers=columns, missingval="-"))
+    damaged = [line for its in found for line in its.damaged]
+    for line in damaged:
+        click.echo(line)
+    if damaged:
+        click.echo("A run that reads any of this decodes it again.")
+    return 1 if damaged else 0

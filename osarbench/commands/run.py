@@ -47,8 +47,8 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--compile", is_flag=True, help="Let torch.compile fuse the backbone: slow to start, then faster.")
 @click.option("--recompute", is_flag=True, help="Less memory, more time: activations are computed again, not kept.")
 @click.option("--workers", type=click.IntRange(min=0), help="Loader processes.")
-@click.option("--store", type=click.Choice(["auto", "raw", "none"]), default="auto", show_default=True,
-              help="Keep decoded frames, or decode each time.")  # fmt: skip
+@click.option("--store", type=click.Choice(["auto", "raw", "jpeg", "none"]), default="auto", show_default=True,
+              help="Keep decoded frames, raw or as JPEG, or decode each time.")  # fmt: skip
 @click.option(
     "--set", "settings", multiple=True, metavar="METHOD.KEY=VALUE", help="Setting of a method; repeat for several."
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,18 +19,18 @@ from osarbench.protocols.protocol import Known, Protocol, Unknown
 from osarbench.scores.table import ROLES
 
 COLUMNS = ("role", "source", "video", "label", "group", "start", "end")
-_Listed = tuple[str, str, Video, Path]  #: role, source, video and where it lies
+_Listed = tuple[str, str, Video, Path]  #: role, source, video and path
 
 
 class Index(NamedTuple):
     """Every video a protocol uses and this machine has."""
 
     rows: pd.DataFrame  #: columns `COLUMNS` and `path`, in a fixed order
-    classes: tuple[str, ...]  #: known classes; a label's index is its place here
+    classes: tuple[str, ...]  #: known classes; a label's index is its position here
     missing: tuple[tuple[str, str, str], ...]  #: (source, video, label) of listed videos whose file is not there
 
 
-def build(protocol: Protocol, plugins: Plugins, places: Locations) -> Index:
+def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
     """List the videos of a protocol: training, held-out calibration, known test and unknown.
 
     Raises:
@@ -37,7 +38,7 @@ def build(protocol: Protocol, plugins: Plugins, places: Locations) -> Index:
             exist, or a class name is known and unknown at once.
     """
     sections = protocol.sections
-    known = open_dataset(protocol, plugins, places, sections.known)
+    known = open_dataset(protocol, plugins, locations, sections.known)
     classes = _known_classes(sections.known, known)
     listed: list[_Listed] = []
     for split in sections.known.train:
@@ -51,12 +52,12 @@ def build(protocol: Protocol, plugins: Plugins, places: Locations) -> Index:
             if video.label in classes:
                 listed.append(("known", f"{known.name}/{split}", video, known.path(video)))
     for unknown in sections.unknown:
-        dataset = open_dataset(protocol, plugins, places, unknown)
+        dataset = open_dataset(protocol, plugins, locations, unknown)
         listed += _unknown(protocol, unknown, dataset, classes)
     return _present(protocol, listed, classes)
 
 
-def open_dataset(protocol: Protocol, plugins: Plugins, places: Locations, part: Known | Unknown) -> Dataset:
+def open_dataset(protocol: Protocol, plugins: Plugins, locations: Locations, part: Known | Unknown) -> Dataset:
     """Make a data set as a protocol describes it, and its files if it makes them itself."""
     try:
         kind = plugins.dataset(part.dataset)
@@ -64,7 +65,7 @@ def open_dataset(protocol: Protocol, plugins: Plugins, places: Locations, part: 
         raise OsarbenchError(f"{protocol.file}: {error}") from error
     settings = protocol.sections.data.get(part.dataset, {})
     check_settings("data set", kind, settings, f"{protocol.file}: [data.{part.dataset}]")
-    dataset = kind(places.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)
+    dataset = kind(locations.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)
     dataset.prepare()
     return dataset
 
@@ -92,20 +93,31 @@ def hold_out(videos: Sequence[Video], share: float) -> set[str]:
 
 
 def write(index: Index, file: Path, protocol: Protocol) -> None:
-    """Write ``index.csv`` and, beside it, ``missing.json``; a listing of this machine, so it is always made anew."""
+    """Write ``index.csv`` and, next to it, ``missing.json``, each unless it is there already.
+
+    Both are about this machine, so that what another had is replaced without a question.
+    """
+    by_source = Counter(source for source, _, _ in index.missing)
+    content = {"count": len(index.missing), "by_source": by_source, "videos": index.missing}
+    _write_if_other(file.with_name("missing.json"), json.dumps(content, indent=1) + "\n")
     identity = {"protocol": protocol.sha256, "videos": digest(index)}
     if manifest.is_fresh(file, identity, redo=True):
         return
     with manifest.write_artifact(file, identity) as temporary:
         index.rows[list(COLUMNS)].to_csv(temporary, index=False)
-    by_source = Counter(source for source, _, _ in index.missing)
-    with storage.atomic_write(file.with_name("missing.json")) as temporary:
-        content = {"count": len(index.missing), "by_source": by_source, "videos": index.missing}
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_if_other(file: Path, text: str) -> None:
+    try:
+        there = file.read_bytes()
+    except OSError:
+        there = b""
+    if there != text.encode():
+        storage.write_text(file, text)
 
 
 def digest(index: Index) -> str:
-    """Return a digest of which videos have which role, independent of where they lie."""
+    """Return a digest of which videos have which role, wherever they are."""
     text = index.rows[list(COLUMNS)].to_csv(index=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -172,18 +184,30 @@ def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]
 def check_apart(index: Index) -> None:
     """Refuse an index that has one video twice: in training and in the test, or twice in the test.
 
+    A file is itself whatever path leads to it, through links of either kind.
+
     Raises:
         OsarbenchError: with the first such video. `build` lets them pass, so that they can be audited.
     """
-    rows = index.rows
-    twice = rows[rows.duplicated(["path", "start", "end"], keep=False)].sort_values(["path", "start", "end"])
+    rows = index.rows.assign(file=index.rows["path"].map(_itself))
+    twice = rows[rows.duplicated(["file", "start", "end"], keep=False)].sort_values(["file", "start", "end"])
     if len(twice):
         first, second = twice.iloc[0], twice.iloc[1]
         raise OsarbenchError(
             f"{len(twice)} rows of the protocol's videos are of the same files, the first: {first['path']} is "
-            f"{first['role']} ({first['source']}) and {second['role']} ({second['source']}). Name splits that have no "
+            f"{first['role']} ({first['source']}, {first['label']}) and {second['path']} is {second['role']} "
+            f"({second['source']}, {second['label']}). Name splits that have no "
             "video in common; `osarbench data check` shows which do."
         )
+
+
+def _itself(path: str) -> str:
+    """Return what a file is, whatever its path."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return path
+    return f"{stat.st_dev}:{stat.st_ino}"
 
 
 def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed], classes: tuple[str, ...]) -> None:
@@ -207,6 +231,6 @@ def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed]
 def _example(role: str, label: str | None, listed: list[_Listed]) -> str:
     """Return where the first video of a role, and class, was looked for."""
     roles = ("train", "calibration") if role == "train" else (role,)
-    places = (path for its, _, video, path in listed if its in roles and label in (None, video.label))
-    place = next(places, None)
-    return f" There is no {place}, for example." if place else " No list of these splits names one."
+    paths = (path for its, _, video, path in listed if its in roles and label in (None, video.label))
+    path = next(paths, None)
+    return f" There is no {path}, for example." if path else " No list of these splits names one."

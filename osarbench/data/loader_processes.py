@@ -8,6 +8,7 @@ import threading
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
+from osarbench.data import processes
 from osarbench.errors import OsarbenchError
 
 SHARED = Path("/dev/shm")  # where torch passes batches between processes on Linux
@@ -23,6 +24,7 @@ def context(workers: int) -> BaseContext | None:
     """
     if not workers:
         return None
+    processes.use_short_sockets()
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["torch", "osarbench.data.clips"])
     return server

@@ -7,6 +7,8 @@ from pathlib import Path
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.dataset import cannot_be_read
 
+from ._elsewhere import Elsewhere
+
 
 def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -> Path:
     """Return the first of the folders below `root` that has this file.
@@ -22,11 +24,14 @@ def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -
 
 
 def find_videos(root: Path, candidates: Sequence[str], folders: Collection[str]) -> Path:
-    """Return the first of the folders below `root` that has one of these folders in it; ``videos/`` if none has."""
+    """Return the first of the folders below `root` that has one of these folders in it.
+
+    If none has, it is the root itself where a video is anywhere below it, else ``videos/``.
+    """
     for candidate in candidates:
         if any((root / candidate / folder).is_dir() for folder in folders):
             return root / candidate
-    return root / "videos"
+    return root if Elsewhere(root).any else root / "videos"
 
 
 def lines(file: Path, layout: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """Your own videos: a folder for each class, below folders for splits or not, or a CSV that lists them."""
 
+import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
@@ -10,6 +12,7 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.dataset import VIDEO_SUFFIXES, Dataset, Video, cannot_be_read
 from osarbench.interfaces.hookspecs import hookimpl
 
+from ._elsewhere import files_below
 from ._lists import rows
 
 #: Names that folders of splits have, and classes hardly ever.
@@ -75,7 +78,7 @@ class Folder(Dataset):
             found.setdefault(split, []).append(video)
         if not found:
             where = f"{self._file} lists" if listed else f"{self.videos_folder} has"
-            raise OsarbenchError(f"{where} no video.\n{self.layout}")
+            raise OsarbenchError(f"{where} no video.{'' if listed else _others(self.videos_folder)}\n{self.layout}")
         return found
 
     def _from_list(self) -> Iterator[tuple[str, Video]]:
@@ -120,11 +123,28 @@ class Folder(Dataset):
                 "of a class. Move it into the folder of its class, or list the videos in a videos.csv."
             )
         if loose:
-            yield from (("all", _found(file, label, base)) for label in tops for file in _files_below(label))
+            yield from (("all", _found(file, label, base)) for label in tops for file in _once(_files_below(label)))
             return
+        self._check_splits(tops)
         for split in tops:
             for label in _folders(split):
-                yield from ((split.name, _found(file, label, base)) for file in _files_below(label))
+                yield from ((split.name, _found(file, label, base)) for file in _once(_files_below(label)))
+
+    def _check_splits(self, tops: Sequence[Path]) -> None:
+        """Refuse folders of folders of videos that may be splits of classes or classes of groups."""
+        if any(SPLIT.fullmatch(top.name) for top in tops):
+            return
+        example = next((file for top in tops for file in _files_below(top)), None)
+        if example is not None:
+            below = example.relative_to(self.videos_folder)
+            top, middle, *_ = below.parts
+            raise OsarbenchError(
+                f"Is '{top}' in {example} a split, or a class? Both of these layouts are two folders deep:\n"
+                f"  <split>/<class>/<video>  '{middle}' is a class. Name the folders of splits train*, test*, val*, "
+                "known* or unknown*.\n"
+                f"  <class>/<group>/<video>  '{top}' is a class. List the videos in {self.root / 'videos.csv'}: a line "
+                f"path,label,split,group, then lines such as {below.as_posix()},{top},all,{top}/{middle}"
+            )
 
 
 def _check_columns(where: str, columns: Sequence[str]) -> None:
@@ -177,6 +197,22 @@ def _listed(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise cannot_be_read(folder, error) from error
+
+
+def _once(files: Sequence[Path]) -> list[Path]:
+    """Return each file once, by the first of the paths that lead to it."""
+    return list({os.path.realpath(file): file for file in reversed(files)}.values())[::-1]
+
+
+def _others(folder: Path) -> str:
+    """Return what is there instead of videos, and what to do."""
+    found = Counter(file.suffix.lower() or "no suffix" for file in files_below(folder))
+    if not found:
+        return ""
+    counts = ", ".join(f"{count} of {suffix}" for suffix, count in found.most_common(4))
+    frames = any(suffix in found for suffix in (".jpg", ".jpeg", ".png"))
+    remedy = " Frames of videos are read through a list of them: see `frames` in the documentation." if frames else ""
+    return f" It has other files: {counts}.{remedy}"
 
 
 def _files_below(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from osarbench.interfaces.dataset import Dataset, Video, is_there
 from osarbench.interfaces.hookspecs import hookimpl
 
+from ._elsewhere import Elsewhere
 from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/testTrainMulti_7030_splits", "testTrainMulti_7030_splits")
@@ -49,14 +50,23 @@ class Hmdb51(Dataset):
         return [video for label in self.classes for video, its in self._listed(label, number) if flag in (None, its)]
 
     def path(self, video: Video) -> Path:
-        """Return where the file of a video lies; copies that avoid "#" in file names have "@" for it."""
+        """Return where the file of a video is: by its name, if it is not in the folder of its class.
+
+        Copies that avoid "#" in file names have "@" for it.
+        """
         usual = super().path(video)
-        return usual if "#" not in video.id or is_there(usual) else self.videos_folder / video.id.replace("#", "@")
+        if "#" in video.id and not is_there(usual):
+            usual = self.videos_folder / video.id.replace("#", "@")
+        return self._elsewhere.find(usual)
 
     @cached_property
     def videos_folder(self) -> Path:
         """The folder of the class folders: ``videos/``, or what has them instead."""
         return find_videos(self.root, PLACES, self.classes)
+
+    @cached_property
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(self.videos_folder)
 
     @cached_property
     def _folder(self) -> Path:

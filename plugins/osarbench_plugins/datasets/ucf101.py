@@ -10,6 +10,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.interfaces.hookspecs import hookimpl
 
+from ._elsewhere import Elsewhere
 from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/ucfTrainTestlist", "ucfTrainTestlist")
@@ -51,6 +52,14 @@ class Ucf101(Dataset):
     def videos_folder(self) -> Path:
         """The folder of the class folders: ``videos/``, or what has them instead."""
         return find_videos(self.root, PLACES, self._numbers)
+
+    def path(self, video: Video) -> Path:
+        """Return where the file of a video is: by its name, if it is not in the folder of its class."""
+        return self._elsewhere.find(super().path(video))
+
+    @cached_property
+    def _elsewhere(self) -> Elsewhere:
+        return Elsewhere(self.videos_folder)
 
     @cached_property
     def _folder(self) -> Path:

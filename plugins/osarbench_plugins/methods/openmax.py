@@ -82,7 +82,7 @@ class OpenmaxLegacy(Openmax):
 
     name = "openmax_legacy"
     posthoc = False
-    excuses: ClassVar[Mapping[str, str]] = {"sure_videos_do_not_tie": "its uncertainty is a decision"}
+    expected_failures: ClassVar[Mapping[str, str]] = {"sure_videos_do_not_tie": "its uncertainty is a decision"}
 
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return 1 for an unknown video and 0 for a known one [N]."""
