@@ -13,7 +13,7 @@ from test_leaderboard import SHIPPED
 from osarbench.commands.compare import compare
 from osarbench.commands.scores import print_metrics
 from osarbench.leaderboard import markdown, pages
-from osarbench.leaderboard.entries import Entry
+from osarbench.leaderboard.entries import Entry, Tier
 from osarbench.protocols import protocol as protocols
 from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
@@ -49,10 +49,11 @@ def test_markdown_shows_a_name_as_it_is_written(name: str) -> None:
 def test_no_name_forges_a_row_of_a_board(name: str) -> None:
     file = SHIPPED / "motion/tsm/dear-0.csv.gz"
     origin = {"files": [{"name": name, "sha256": "0"}], "findings": [{"kind": name, "severity": "warning"}]}
+    tiers: list[tuple[str, Tier]] = [(name, "run"), ("plain", "run"), (name, "re-scored")]
     entries = [
         Entry("tsm", method, 0, tier, file, {**(table.read_facts(file) or {}), "origin": origin})
-        for method, tier in ((name, "run"), ("plain", "run"), (name, "re-scored"))
-    ]  # fmt: skip
+        for method, tier in tiers
+    ]
     board = pages._board(protocols.read("motion"), entries, {})
     rows = [line for line in board.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 3

@@ -8,6 +8,7 @@ import threading
 import warnings
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def everything() -> list[object]:
     return [
         torch.get_default_dtype(), torch.get_num_threads(), torch.get_rng_state().tolist(), torch.is_grad_enabled(),
         torch.are_deterministic_algorithms_enabled(), torch.get_default_device(), torch.get_float32_matmul_precision(),
-        torch.backends.cudnn.benchmark, random.getstate(), np.random.get_state()[1].tolist(), np.random.get_state()[2],
+        torch.backends.cudnn.benchmark, random.getstate(), str(np.random.get_state()),
         np.geterr(), list(warnings.filters), os.getcwd(), os.environ.get("OMP_NUM_THREADS"),
         signal.getsignal(signal.SIGINT), sys.stdout,
     ]  # fmt: skip
@@ -121,10 +122,10 @@ def everything() -> list[object]:
     ],
 )
 def test_global_state_that_a_plugin_changes_is_put_back_and_said(
-    install,
+    install: Any,
     code: str,
     named: str | None,
-    capfd: pytest.CaptureFixture[str],  # type: ignore[no-untyped-def]
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     install(code)
     before = everything()
