@@ -1,11 +1,16 @@
 """Clips for the network: the order of test views, and which clips are drawn when."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from osarbench.data.clips import EpochSampler, TrainClips, ViewClips
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.frame_store import FrameStore
+from osarbench.interfaces.modality import Modality
 
 HEIGHT, WIDTH, LENGTH = 8, 16, 12
 
@@ -75,3 +80,53 @@ def test_every_epoch_has_an_order_of_its_own() -> None:
 
 def test_fewer_videos_than_a_batch_are_one_batch() -> None:
     assert len(list(EpochSampler(3, 5, seed=0))) == 3
+
+
+class Pairs(Modality):
+    """Two consecutive frames at each position; a mirror turns their values about, as it does with flow."""
+
+    name = "pairs"
+    channels = 3
+    stack = 2
+    mean = std = (0.5,)
+
+    def flip(self, frames: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(255 - frames[:, :, ::-1])
+
+
+class Counting(FrameStore):
+    """Frames whose value is their index."""
+
+    def length(self, video: int) -> int:
+        return 20
+
+    def frames(self, video: int, indices: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(indices[:, None, None, None], (len(indices), 8, 8, 3)).astype(np.uint8)
+
+    def digest(self, video: int) -> str:
+        return "counting"
+
+
+def test_frames_that_follow_a_position_become_channels_of_the_clip() -> None:
+    spec = ClipSpec(frames=4, stride=3, segments=1, short_side=8, size=8, test_size=8)
+    (view,) = ViewClips(Counting(), np.array([0]), spec, Pairs())[0]  # [6, 4, 8, 8]
+    assert view.shape == (6, 4, 8, 8)
+    first, second = view[:3], view[3:]
+    assert torch.equal(second, first + 1)
+    assert (first[0, 1:, 0, 0] - first[0, :-1, 0, 0]).tolist() == [3, 3, 3]
+
+
+def test_a_modality_says_what_a_mirror_shows() -> None:
+    spec = ClipSpec(frames=4, segments=1, short_side=8, size=8, test_size=8, train_crop="centre", flip=1.0)
+    clips = TrainClips(Counting(), np.array([0]), np.array([1]), spec, 0, Pairs())
+    plain = TrainClips(Counting(), np.array([0]), np.array([1]), replace(spec, flip=0.0), 0, Pairs())
+    assert torch.equal(clips[0, 0][0], 255 - plain[0, 0][0])
+
+
+def test_a_video_shorter_than_a_stack_is_named() -> None:
+    class Short(Counting):
+        def length(self, video: int) -> int:
+            return 1
+
+    with pytest.raises(OsarbenchError, match="A video of 1 frames is shorter than the 2 that are stacked"):
+        ViewClips(Short(), np.array([0]), ClipSpec(frames=4, segments=1), Pairs())[0]
