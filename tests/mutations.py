@@ -164,7 +164,7 @@ MUTATIONS: list[Mutation] = [
     *_of(
         f"{STATISTICS}/permutation.py", "test_statistics", {
             "permutation test may give p = 0": ("as_large = np.ones(len(metrics))", "as_large = np.zeros(len(metrics))"),
-            "one-sided permutation test": ("found = np.abs(_differences(", "found = (_differences("),
+            "one-sided permutation test": ("(np.abs(_differences(both,", "((_differences(both,"),
             "uncertainties not replaced by their ranks": (
                 "zip(midranks(first), midranks(second), strict=True)", "zip(first, second, strict=True)"),
         },
