@@ -17,7 +17,8 @@ from osarbench.protocols.strict_toml import STRICT
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+MAX_FRAMES, MAX_VIEWS, MAX_SIDE = 10_000, 1_000, 10_000
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -175,6 +176,10 @@ def read(name: str) -> Protocol:
             a class that is known and unknown at once.
     """
     file = benchmark_files.find(name)
+    if file.stem.startswith(".") or not file.stem.isprintable():  # "..": its results would go one folder above
+        raise OsarbenchError(
+            f"The name of a protocol is the name of a folder, and {file.stem!r} is none. Rename {file}."
+        )
     stated = strict_toml.read(file)
     sections: Sections = strict_toml.build(Sections, stated, str(file))
     _check_training(stated, file)
@@ -191,7 +196,7 @@ def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> Cl
     """Return a backbone's clip specification with a protocol's overrides, checked.
 
     Raises:
-        OsarbenchError: an unknown key, or a wrong value.
+        OsarbenchError: an unknown key, a wrong value, or more frames, views or pixels than any computer serves.
     """
     known = [field.name for field in fields(ClipSpec)]
     for key in overrides:
@@ -199,7 +204,14 @@ def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> Cl
             raise OsarbenchError(f"{where}: [clips] has no key '{key}'.{did_you_mean(key, known)}")
     merged = asdict(default) | dict(overrides)
     checked = strict_toml.build(ClipSpec, merged, f"{where}: [clips]")
-    return replace(default, **{field: getattr(checked, field) for field in known})
+    spec = replace(default, **{field: getattr(checked, field) for field in known})
+    for what, count, most in (
+        ("frames in a view", max(spec.length, spec.test_length), MAX_FRAMES), ("test views", spec.views, MAX_VIEWS),
+        ("pixels along a side", max(spec.short_side, spec.size, spec.test_size), MAX_SIDE),
+    ):  # fmt: skip
+        if count > most:
+            raise OsarbenchError(f"{where}: [clips] asks for {count:,} {what}, and {most:,} are the most.")
+    return spec
 
 
 def _check_training(stated: Mapping[str, Any], file: Path) -> None:

@@ -12,6 +12,8 @@ from osarbench.errors import OsarbenchError, did_you_mean
 
 #: For pydantic's dataclass decorator.
 STRICT = ConfigDict(extra="forbid")
+MAX_BYTES = 2**20
+MAX_DEPTH = 32
 _SURPLUS = ("unexpected_keyword_argument", "extra_forbidden")
 
 
@@ -19,12 +21,36 @@ def read(file: Path) -> dict[str, Any]:
     """Return what a TOML file holds.
 
     Raises:
-        OsarbenchError: it is not TOML.
+        OsarbenchError: it is not TOML, or larger, deeper or of larger numbers than such a file is.
     """
+    size = file.stat().st_size
+    if size > MAX_BYTES:
+        raise OsarbenchError(f"{file} has {size:,} bytes, and no more than {MAX_BYTES:,} are read.")
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{file} is not TOML: {error}.") from error
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise _beyond_depth(file) from error
+    except ValueError as error:  # as TOMLDecodeError is, and what numbers of more than 4,300 digits raise
+        raise OsarbenchError(f"{file} is not TOML: {str(error)[:300]}.") from error
+    _check_limits(content, file)
+    return content
+
+
+def _check_limits(content: Any, file: Path) -> None:
+    """Refuse what is nested too deeply, or a whole number that nothing can count to."""
+    todo = [(content, 0)]
+    while todo:
+        value, depth = todo.pop()
+        if depth > MAX_DEPTH:
+            raise _beyond_depth(file)
+        if isinstance(value, dict | list):
+            todo += [(inner, depth + 1) for inner in (value.values() if isinstance(value, dict) else value)]
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            raise OsarbenchError(f"{file} has a whole number of {value.bit_length()} bits; TOML's have 64 at most.")
+
+
+def _beyond_depth(file: Path) -> OsarbenchError:
+    return OsarbenchError(f"{file} is nested more than {MAX_DEPTH} tables or lists deep.")
 
 
 def build(kind: type, content: Mapping[str, Any], where: str) -> Any:

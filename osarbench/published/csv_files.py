@@ -1,8 +1,7 @@
 """CSV files of scores: our own table, or other people's columns under their common names."""
 
-import gzip
+import codecs
 import io
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pandas as pd
 
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.published.scores import AnyArray, Part, Scores, part
-from osarbench.scores import table
+from osarbench.scores import reading, table
 
 #: Our column -> names that other people give it, in lower case.
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -86,21 +85,22 @@ def _named(path: Path, choices: dict[str, None]) -> pd.DataFrame:
 
 
 def _rows(path: Path) -> pd.DataFrame:
-    try:
-        raw = path.read_bytes()
-        text = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-        decoded = text.decode("utf-8-sig")
-    except (EOFError, OSError, zlib.error, UnicodeDecodeError) as error:
-        raise OsarbenchError(f"{path} is cut short or no text: {error}. Fetch it again.") from error
-    first, _, rest = decoded.partition("\n")
-    lines = (rest if first.startswith("# {") else decoded).splitlines()
-    if len(lines) < 2:
+    text = reading.open_text(path)[1].removeprefix(codecs.BOM_UTF8)
+    header, _, rest = text.partition(b"\n")
+    if not rest.strip():
         raise OsarbenchError(f"{path} has no rows.")
-    separator = max(",;\t", key=lines[0].count)
+    separator = max(",;\t", key=lambda its: header.count(its.encode()))
+    columns = header.count(separator.encode()) + 1
+    if columns > reading.MAX_COLUMNS:
+        raise OsarbenchError(f"{path} has {columns:,} columns, and no more than {reading.MAX_COLUMNS} are read.")
     try:
-        return pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, dtype=str, keep_default_na=False)
-    except ValueError as error:
-        raise OsarbenchError(f"{path} cannot be read as CSV: {error}.") from error
+        rows = pd.read_csv(io.BytesIO(text), sep=separator, dtype=str, keep_default_na=False)
+    except ValueError as error:  # ParserError and UnicodeDecodeError are ValueErrors
+        reading.check_width(path, text, separator)
+        raise OsarbenchError(f"{path} cannot be read as CSV: {str(error)[:300]}.") from error
+    if not isinstance(rows.index, pd.RangeIndex):  # pandas takes the first field for an index
+        reading.check_width(path, text, separator)
+    return rows
 
 
 def _roles(path: Path, given: pd.Series) -> pd.Series:

@@ -19,6 +19,9 @@ from osarbench.published.scores import AnyArray, Part, Scores
 from osarbench.published.test_sets import Official
 from osarbench.scores import table
 
+MAX_LIST = 10 * 2**20  #: bytes of a list of classes
+_NUMBERED = re.compile(r"(?P<n>\d{1,9})\s+(?P<name>.+)|(?P<name2>.+),\s*(?P<n2>\d{1,9})")
+
 
 class Loaded(NamedTuple):
     """Scores that were read from one file, or from one of known and one of unknown videos."""
@@ -136,10 +139,12 @@ def read_classes(path: Path) -> list[str]:
         OsarbenchError: there is no such list, it is empty, names one class twice, or its numbers have gaps.
     """
     try:
+        if path.stat().st_size > MAX_LIST:
+            raise OsarbenchError(f"The list of classes {path} has more than {MAX_LIST:,} bytes, which none has.")
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise OsarbenchError(f"The list of classes {path} cannot be read: {error}.") from error
-    numbered = [re.fullmatch(r"(?P<n>\d+)\s+(?P<name>.+)|(?P<name2>.+),\s*(?P<n2>\d+)", line) for line in lines]
+    numbered = [_NUMBERED.fullmatch(line) for line in lines]
     if lines and all(numbered):
         pairs = sorted((int(its["n"] or its["n2"]), its["name"] or its["name2"]) for its in numbered if its)
         first = pairs[0][0]

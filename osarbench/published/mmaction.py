@@ -13,6 +13,7 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.published.scores import Part, Scores, part
 
 #: 1.1 and later; 1.0 kept a dictionary with "item" under the plural.
+MAX_BYTES = 2**30
 SCORE, LABEL = ("pred_score", "pred_scores"), ("gt_label", "gt_labels")
 
 
@@ -35,15 +36,20 @@ def read(known: Path, unknown: Path) -> Scores:
 
 
 def _predictions(path: Path) -> tuple[Part, int]:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise OsarbenchError(f"{path} has {size:,} bytes, and no more than {MAX_BYTES:,} are read.")
     try:
         items: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, ValueError) as error:
+    except RecursionError as error:
+        raise OsarbenchError(f"{path} is nested too deeply for a list of scores. Convert it again.") from error
+    except ValueError as error:  # as UnicodeDecodeError is, and what numbers of more than 4,300 digits raise
         raise OsarbenchError(f"{path} is cut short or no JSON: {error}. Convert it again.") from error
     if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
         raise OsarbenchError(f"{path} must be a list of one dictionary a video, each with pred_score and gt_label.")
     scores = _matrix(path, [_value(path, item, SCORE) for item in items])  # [N, K]
-    labels = [np.ravel(_value(path, item, LABEL)) for item in items]
-    if any(len(label) != 1 for label in labels):
+    labels = [_label(_value(path, item, LABEL)) for item in items]
+    if any(label is None for label in labels):
         raise OsarbenchError(f"{path}: gt_label must be one class number; videos with several labels are not open set.")
     names = [item.get("filename") for item in items]
     largest = scores.max(axis=1)
@@ -53,10 +59,17 @@ def _predictions(path: Path) -> tuple[Part, int]:
         confidence=largest,
         predicted=scores.argmax(axis=1),
         probabilities=scores,
-        labels=np.concatenate(labels),
+        labels=np.array(labels),
         videos=names if all(isinstance(name, str) for name in names) else None,
     )
     return read_part, scores.shape[1]
+
+
+def _label(value: Any) -> Any:
+    """Return the one class number in a value, None if it is none or several."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, int | float) else None
 
 
 def _value(path: Path, item: dict[str, Any], names: tuple[str, ...]) -> Any:
@@ -72,7 +85,7 @@ def _value(path: Path, item: dict[str, Any], names: tuple[str, ...]) -> Any:
 def _matrix(path: Path, rows: list[Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
         scores = np.array(rows, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise OsarbenchError(f"{path}: the videos' scores are not number lists of one length ({error}).") from error
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise OsarbenchError(

@@ -4,6 +4,7 @@ Sources of the keys: DEAR ``experiments/{ood_detection,baseline_rpl,baseline_ope
 ``evaluation_code/experiments``, SOAR ``experiments/open_set_evaluation.py``.
 """
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -18,6 +19,14 @@ from osarbench.published.scores import AnyArray, Part, Scores, part
 
 #: The prefix of a key, and the word for its videos.
 SIDES = {"ind": "known", "ood": "unknown"}
+#: Limits, far above what scores need: of an archive, and of how far an array of more than `FREE_BYTES` is compressed.
+MAX_BYTES = 2 * 2**30
+MAX_ARRAYS = 1_000
+MAX_RATIO = 200
+FREE_BYTES = 64 * 2**20
+_DAMAGED = (
+    OSError, EOFError, KeyError, RecursionError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError,
+)  # fmt: skip
 PUBLISHED_AS = {
     "openmax": "uncertainty is the last of K + 1 OpenMax probabilities (DEAR scored only whether it is the largest)",
     "softmax": "uncertainty is 1 - the largest softmax probability, which DEAR and PSL scored for such files",
@@ -42,14 +51,55 @@ def _arrays(path: Path) -> dict[str, AnyArray]:
     if kind_of(path) != "npz":
         raise OsarbenchError(f"{path} is no NumPy archive (.npz).")
     try:
+        _check_size(path)
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except ValueError as error:
         if "pickle" in str(error).lower():
             raise _pickled(path) from error
         raise OsarbenchError(f"{path} is damaged: {error}. Fetch it again.") from error
-    except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise OsarbenchError(f"{path} is cut short or damaged: {error}. Fetch it again.") from error
+
+
+def _check_size(path: Path) -> None:
+    """Refuse an archive before it is read if its arrays are larger than scores are, or than the file can hold.
+
+    Raises:
+        OsarbenchError: they are; the limit is stated.
+        ValueError: an array says that it is larger than what the archive holds of it.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        size = sum(member.file_size for member in members)
+        if size > MAX_BYTES or len(members) > MAX_ARRAYS:
+            raise OsarbenchError(
+                f"{path} holds {len(members):,} arrays of {size:,} bytes, and no more than {MAX_ARRAYS:,} of "
+                f"{MAX_BYTES:,} bytes are read. "
+                "Save the arrays {ind,ood}_{conf,unctt,pred,label} alone."
+            )
+        for member in members:
+            if member.file_size > MAX_RATIO * member.compress_size + FREE_BYTES:
+                raise OsarbenchError(
+                    f"{path}: {member.filename} holds {member.file_size:,} bytes in {member.compress_size:,} "
+                    f"compressed ones, which no scores do; {MAX_RATIO} times as many are read."
+                )
+            _check_header(archive, member)
+
+
+def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Raise a `ValueError` if the header of an array states more than follows it."""
+    with archive.open(member) as opened:
+        if opened.read(6) != np.lib.format.MAGIC_PREFIX:
+            return  # no array
+        version = opened.read(2)
+        read = np.lib.format.read_array_header_1_0 if version[:1] == b"\x01" else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(opened)
+        stated = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject:
+            return  # refused in words of its own
+        if min(shape, default=0) < 0 or math.prod(shape) > MAX_BYTES or stated > member.file_size:
+            raise ValueError(f"{member.filename} states {stated:,} bytes, and {member.file_size:,} are there")
 
 
 def _pickled(path: Path) -> OsarbenchError:

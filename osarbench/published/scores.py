@@ -10,6 +10,7 @@ from osarbench.scores.metrics.closed import label_ranks
 
 FloatArray = npt.NDArray[np.float64]
 AnyArray = npt.NDArray[Any]
+MOST_CLASSES = 2**31
 
 
 class Part(NamedTuple):
@@ -92,7 +93,7 @@ def _classes(values: npt.ArrayLike, where: str) -> AnyArray:
     if array.dtype.kind in "US":
         return array.astype(str)
     if array.dtype.kind == "f":
-        wrong = array[~np.isfinite(array) | (array != np.rint(array))]
+        wrong = array[~np.isfinite(array) | (array != np.rint(array)) | (np.abs(array) > MOST_CLASSES)]
         if wrong.size:
             raise OsarbenchError(f"{where} are not whole class numbers, for example {wrong[0]}.")
     numbers: AnyArray = array.astype(np.int64)

@@ -21,6 +21,7 @@ _FREE = 64 * 2**20
 MAX_FACTS = 16 * 2**20
 #: A file that begins so has facts about the table in its first line, as JSON: where it comes from.
 FACTS = b"# {"
+GZIP = b"\x1f\x8b"  #: what a compressed file begins with
 _CHUNK = 2**20
 
 
@@ -36,8 +37,12 @@ def open_text(path: Path) -> tuple[bytes, bytes]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _beyond(path, f"has {size:,} bytes", f"{MAX_BYTES:,}")
-        text = _decompress(path, size) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:
+        with path.open("rb") as opened:
+            compressed = opened.read(2) == GZIP
+        text = _decompress(path, size) if compressed or path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error) as error:
+        raise unreadable(path, f"it is cut short or damaged ({error}). Fetch or make it again") from error
+    except OSError as error:
         raise unreadable(path, error) from error
     line, rest = b"", text
     if text.startswith(FACTS):
@@ -48,21 +53,22 @@ def open_text(path: Path) -> tuple[bytes, bytes]:
     return line, rest
 
 
-def check_width(path: Path, text: bytes) -> None:
+def check_width(path: Path, text: bytes, delimiter: str = ",") -> None:
     """Refuse a file if one of its rows has more fields than its header: it would be read a column to the right.
 
     Args:
         path: for the message.
         text: the file without its line of facts.
+        delimiter: between fields.
 
     Raises:
         OsarbenchError: there is such a row; the message says what it probably is.
     """
-    rows = _fields(text)
+    rows = _fields(text, delimiter)
     columns = len(next(rows, []))
     for number, fields in enumerate(rows, start=1):
         if len(fields) > columns:
-            row = ",".join(fields)[:200]
+            row = delimiter.join(fields)[:200]
             raise OsarbenchError(
                 f"Row {number} of {path} has {len(fields)} fields, and the header names {columns}: {row}. "
                 f"{_likely(fields, columns)}"
