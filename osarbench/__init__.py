@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from osarbench.api import compare, evaluate, load_scores, report, results
     from osarbench.errors import OsarbenchError
     from osarbench.interfaces.backbone import Backbone, Features
     from osarbench.interfaces.clip import ClipSpec
@@ -30,7 +31,12 @@ __all__ = [
     "Outputs",
     "Progress",
     "Video",
+    "compare",
+    "evaluate",
     "hookimpl",
+    "load_scores",
+    "report",
+    "results",
 ]
 
 _HOME = {
@@ -46,7 +52,12 @@ _HOME = {
     "Outputs": "interfaces.method",
     "Progress": "interfaces.method",
     "Video": "interfaces.dataset",
+    "compare": "api",
+    "evaluate": "api",
     "hookimpl": "interfaces.hookspecs",
+    "load_scores": "api",
+    "report": "api",
+    "results": "api",
 }
 
 

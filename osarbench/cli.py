@@ -18,6 +18,7 @@ from osarbench.commands import (
     listing,
     published,
     report,
+    results,
     run,
     scores,
     weights,
@@ -27,7 +28,7 @@ from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run methods": (run.run, listing.list_, data.data, weights.weights),
-    "Judge results": (scores.evaluate, compare.compare, report.report, leaderboard.leaderboard),
+    "Judge results": (results.results, scores.evaluate, compare.compare, report.report, leaderboard.leaderboard),
     "Check data and published results": (audits.audit, audits.overlap, published.import_, published.reproduce),
     "Write plugins": (authoring.new, authoring.check),
 }
@@ -54,6 +55,8 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="osarbench")
 def cli() -> None:
     """Benchmark open-set action recognition: know the known actions, and say which videos show none of them."""
+    if os.environ.get("NO_COLOR"):
+        click.get_current_context().color = False
 
 
 for section in SECTIONS.values():

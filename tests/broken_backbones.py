@@ -95,7 +95,7 @@ class FixedByTraining(Sound):
 
     def train(self, mode: bool = True) -> "FixedByTraining":
         self.shift = getattr(self, "shift", 0.0) + float(mode)
-        return super().train(mode)  # type: ignore[return-value]
+        return super().train(mode)
 
     def forward(self, clips: Tensor) -> Features:
         vector, maps = super().forward(clips)

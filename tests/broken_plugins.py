@@ -128,7 +128,7 @@ class LabelsInPlace(Distance):
 class HeadAltered(Energy):
     def uncertainty(self, outputs: Outputs) -> Tensor:
         with torch.no_grad():
-            outputs.head.get_submodule("fc").weight.mul_(2)  # type: ignore[operator, union-attr]
+            outputs.head.get_submodule("fc").weight.mul_(2)  # type: ignore[operator]
         return super().uncertainty(outputs)
 
 

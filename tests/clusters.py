@@ -82,8 +82,8 @@ def result(method: Method, *, steps: int = 200, rate: float = 0.05) -> Result:
         method.fit(outputs(head, world.train), world.train_labels)
         known = outputs(head, world.test)
         right = method.probabilities(known).argmax(dim=1) == world.test_labels
-        areas = [_auroc(method, known, outputs(head, unknown)) for unknown in (world.between, world.apart)]
-    return Result(float(right.double().mean()), *areas, head)
+        between, apart = (_auroc(method, known, outputs(head, unknown)) for unknown in (world.between, world.apart))
+    return Result(float(right.double().mean()), between, apart, head)
 
 
 def _auroc(method: Method, known: Outputs, unknown: Outputs) -> float:

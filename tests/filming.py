@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -56,11 +57,11 @@ def film(
         stream = container.add_stream(codec, rate=rate, options={"b": "4M", "qmax": "2", **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         sound = None if sound_from is None else container.add_stream("mp2", rate=32000)
-        packets = []
+        packets: list[Any] = []
         for number, second in shown.items():
             frame = av.VideoFrame.from_ndarray(grey(number) if pictures is None else pictures[number], format="rgb24")
             frame.pts, frame.time_base = round(second * rate), Fraction(1) / rate
-            packets += stream.encode(frame)
+            packets += stream.encode(frame)  # type: ignore[arg-type]
         packets += stream.encode()
         if sound is not None and sound_from is not None:
             packets += _silence(sound, sound_from)
@@ -86,13 +87,13 @@ def remux(source: Path, target: Path, *, begin: float) -> Path:
         video = old.streams.video[0].index
         key = max(
             place for place, its in enumerate(packets)
-            if its.stream_index == video and its.is_keyframe and its.pts * its.time_base <= begin
+            if its.stream_index == video and its.is_keyframe and its.pts * its.time_base <= begin  # type: ignore[operator]
         )  # fmt: skip
         for place, packet in enumerate(packets):
-            time = packet.pts * packet.time_base
+            time = packet.pts * packet.time_base  # type: ignore[operator]
             if place >= key if packet.stream_index == video else time >= begin:
                 shift = round(Fraction(begin) / packet.time_base)
-                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift  # type: ignore[operator]
                 packet.stream = copies[packet.stream_index]
                 new.mux(packet)
     return target

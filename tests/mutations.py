@@ -55,7 +55,7 @@ MUTATIONS: list[Mutation] = [
             "trapezoid and step AUPR exchanged": ('1:] if rule == "step"', '1:] if rule != "step"'),
             "prevalence re-weights the wrong way": ("prevalence / (1 - prevalence)", "(1 - prevalence) / prevalence"),
             "FPR95 first point beyond 95 %": (
-                "(hits >= hits[..., -1:] * (tpr", "(hits > hits[..., -1:] * (tpr"),
+                "(tpr * (1 - _SLACK))", "(tpr * (1 + _SLACK))"),
             "nearest FPR95 on all points, not scikit-learn's": ("hits, alarms = hits[kept], alarms[kept]", "pass"),
             "detection accuracy at the worst threshold": ("gain.max(axis=-1)", "gain.mean(axis=-1)"),
             "OSCR counts wrongly classified known videos": (

@@ -1,6 +1,7 @@
 """Bayesian classifier and MC dropout: DEAR's values, and what their draws may depend on."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from osarbench_plugins.methods.mc_dropout import McDropout
 METHODS = [McDropout, Bnn, BnnLegacy]
 
 
-def reference(shared: Path) -> tuple[dict, BnnHead, list[Sample]]:
+def reference(shared: Path) -> tuple[dict[str, Any], BnnHead, list[Sample]]:
     (case,) = [
         case
         for case in torch.load(shared / "data/parity/losses/bnn.pt", weights_only=True)

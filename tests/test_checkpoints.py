@@ -99,10 +99,10 @@ def test_a_tpn_without_auxiliary_head_loads_and_one_with_it_trains_on(shared: Pa
     backbone = TPN()
     same, other = backbone.auxiliary(101), backbone.auxiliary(5)
     backbone.load_weights(write(state, tmp_path / "with.pth"))
-    assert one_number(same.fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))
-    assert one_number(other.conv.conv.weight) == pytest.approx(constant("neck.aux_head.conv.conv.weight"))
-    assert other.fc.weight.std() > 0  # of 101 classes in the file, not 5
-    assert one_number(backbone.auxiliary(101).fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))
+    assert one_number(same.fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))  # type: ignore[arg-type]
+    assert one_number(other.conv.conv.weight) == pytest.approx(constant("neck.aux_head.conv.conv.weight"))  # type: ignore[arg-type]
+    assert other.fc.weight.std() > 0  # type: ignore[operator]  # of 101 classes in the file, not 5
+    assert one_number(backbone.auxiliary(101).fc.weight) == pytest.approx(constant("neck.aux_head.fc.weight"))  # type: ignore[arg-type]
     bare = {key: value for key, value in state.items() if "aux_head" not in key}
     backbone.load_weights(write(bare, tmp_path / "without.pth"))
 
@@ -268,7 +268,7 @@ def test_a_network_trained_here_loads_again_with_its_head(tmp_path: Path) -> Non
         assert torch.equal(again.state_dict()[key], value)
     head = again.read_head(str(tmp_path / "network.pt"))
     assert head is not None
-    assert torch.equal(head.tensors["weight"], trained.head.fc.weight)
+    assert torch.equal(head.tensors["weight"], trained.head.fc.weight)  # type: ignore[arg-type]
 
 
 def test_safetensors_and_old_style_files_load_too(shared: Path, tmp_path: Path) -> None:

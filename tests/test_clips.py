@@ -4,29 +4,34 @@ import numpy as np
 import pytest
 
 from osarbench.data.clips import EpochSampler, TrainClips, ViewClips
-from osarbench.data.store import Entry, Source, Store
 from osarbench.interfaces.clip import ClipSpec
+from osarbench.interfaces.frame_store import FrameStore
 
 HEIGHT, WIDTH, LENGTH = 8, 16, 12
 
 
-class Numbered(Store):
+class Numbered(FrameStore):
     """A video whose pixels say where they are: red is 10 times the frame, green the column."""
 
-    def frames(self, index: int, wanted: np.ndarray) -> np.ndarray:
-        frames = np.zeros((len(wanted), HEIGHT, WIDTH, 3), np.uint8)
-        frames[..., 0] = 10 * wanted[:, None, None]
+    def length(self, video: int) -> int:
+        return LENGTH
+
+    def frames(self, video: int, indices: np.ndarray) -> np.ndarray:
+        frames = np.zeros((len(indices), HEIGHT, WIDTH, 3), np.uint8)
+        frames[..., 0] = 10 * indices[:, None, None]
         frames[..., 1] = np.arange(WIDTH)
         return frames
 
+    def digest(self, video: int) -> str:
+        return "numbered"
+
 
 @pytest.fixture
-def store() -> Store:
-    entry = Entry(length=LENGTH, height=HEIGHT, width=WIDTH, offset=0, first=0, reason=None)
-    return Numbered((Source("a", "a.avi", None, None),), (entry,), (None,), HEIGHT)
+def store() -> FrameStore:
+    return Numbered()
 
 
-def test_test_views_are_ordered_by_time_first_and_by_crop_within(store: Store) -> None:
+def test_test_views_are_ordered_by_time_first_and_by_crop_within(store: FrameStore) -> None:
     spec = ClipSpec(frames=2, stride=1, short_side=HEIGHT, size=8, test_size=8, test_clips=3, test_crops=3)
     views = ViewClips(store, np.array([0]), spec)[0]  # [9, 3, 2, 8, 8]
     assert views.shape == (9, 3, 2, 8, 8)
@@ -37,7 +42,7 @@ def test_test_views_are_ordered_by_time_first_and_by_crop_within(store: Store) -
     assert [int(frame[0, 0]) // 10 for frame in views[3, 0]] == [5, 6]
 
 
-def test_a_training_clip_differs_by_epoch_and_seed_and_follows_from_them(store: Store) -> None:
+def test_a_training_clip_differs_by_epoch_and_seed_and_follows_from_them(store: FrameStore) -> None:
     spec = ClipSpec(frames=1, short_side=HEIGHT, size=8, train_crop="random")
 
     def drawn(seed: int, epoch: int) -> list[int]:

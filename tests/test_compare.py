@@ -95,7 +95,7 @@ def test_seeds_by_list_and_by_pattern(folder: Path) -> None:
         "dear": [[Path(f"runs/{seed}/dear/scores.csv")] for seed in range(3)]
     }
     assert "mean ± std" in shown
-    assert "view: not to be told from these tables" in shown
+    assert "view: cannot be separated in these tables" in shown
     assert "seeds are resampled too" in shown
 
 
@@ -104,7 +104,7 @@ def test_views_of_a_seed_are_joined_by_plus(folder: Path) -> None:
         write(folder / f"{name}.csv", seed=ord(name[0]) + int(name[1]))
     assert gather([], ["m=a1.csv+a2.csv,b1.csv+b2.csv"])["m"][1] == [Path("b1.csv"), Path("b2.csv")]
     shown = call("--entry", "m=a1.csv+a2.csv,b1.csv+b2.csv", "--metric", "auroc", "--json", "numbers.json")
-    assert "view: not to be told" not in shown
+    assert "view: cannot be separated" not in shown
     assert json.loads(Path("numbers.json").read_text())["variance"]["m"]["auroc"]["view"] is not None
 
 
@@ -189,7 +189,7 @@ def test_a_table_of_a_train_threshold_has_its_balanced_accuracy(folder: Path) ->
 def test_the_rule_of_a_threshold_is_that_of_the_tables_protocol_or_the_one_that_is_said(folder: Path) -> None:
     dear = protocols.read("dear2021-hmdb51")
     facts = {"protocol": {"name": dear.name, "sha256": dear.sha256}}
-    file = write(folder / "a.csv", held_out="train", facts=facts)
+    file = write(folder / "a.csv", held_out="train", facts=facts)  # type: ignore[arg-type]
     by_dear, by_quantile = (
         metrics.evaluate(table.read(file), threshold_from="train", threshold_rule=rule).headline["balanced_accuracy"]
         for rule in ("dear", "quantile")
@@ -203,11 +203,11 @@ def test_the_rule_of_a_threshold_is_that_of_the_tables_protocol_or_the_one_that_
 
 
 def test_tables_of_different_protocols_and_thresholds_are_reported(folder: Path) -> None:
-    files = []
+    files: list[Path] = []
     for name, held_out in (("dear2021-hmdb51", "train"), ("ucf101-hmdb51", "calibration")):
         protocol = protocols.read(name)
         facts = {"protocol": {"name": name, "sha256": protocol.sha256}}
-        files.append(write(folder / f"{held_out}.csv", seed=len(files), held_out=held_out, facts=facts))
+        files.append(write(folder / f"{held_out}.csv", seed=len(files), held_out=held_out, facts=facts))  # type: ignore[arg-type]
     shown = call(*files)
     assert "The tables belong to different protocols: dear2021-hmdb51, ucf101-hmdb51." in shown
     assert "thresholded numbers are not alike. calibration: rule 'quantile', accepts 95 % of the calibration" in shown

@@ -73,5 +73,5 @@ def test_a_data_set_passes_the_checks_that_need_no_files(dataset: type[Dataset])
 
 
 def test_motion_passes_its_checks(tmp_path: Any) -> None:
-    small = Motion(tmp_path / "motion", **SMALL_MOTION)  # type: ignore[arg-type]
+    small = Motion(tmp_path / "motion", **SMALL_MOTION)
     assert failed(run_all(checks("dataset"), Motion, DatasetCase(small))) == []

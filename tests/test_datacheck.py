@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def small(root: Path, lists: Mapping[str, str], there: str = f"{RUN} {JUMP}", **
     return Small(root, lists, official)
 
 
-def checked(dataset: Dataset, **options: bool) -> datacheck.Report:
+def checked(dataset: Dataset, **options: Any) -> datacheck.Report:
     return datacheck.check(dataset, read=False, **options)
 
 

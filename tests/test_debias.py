@@ -1,6 +1,7 @@
 """DEAR's debiasing branches and HSIC against its own values."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,7 +66,7 @@ def test_branches_have_the_published_losses_gradients_and_running_statistics(sha
             torch.testing.assert_close(branches.state_dict()[name], statistic)
 
 
-def reference_branches(case: dict) -> DebiasBranches:
+def reference_branches(case: dict[str, Any]) -> DebiasBranches:
     branches = DebiasBranches(
         8,
         11,
@@ -121,7 +122,7 @@ def test_the_papers_dependence_is_smaller_for_f_and_larger_for_the_others_each_a
 
 
 def test_corrected_debiasing_makes_f_independent_and_the_released_one_does_not() -> None:
-    def dependence_after(version: str) -> float:
+    def dependence_after(version: Any) -> float:
         torch.manual_seed(0)
         debiasing = Debiasing(6, 3, version=version, loss_factor=1.0, dropout=0.0)
         optimizer = torch.optim.Adam(debiasing.branches.f1_conv3d.parameters(), lr=0.01)
@@ -138,7 +139,7 @@ def test_corrected_debiasing_makes_f_independent_and_the_released_one_does_not()
 
 
 @pytest.mark.parametrize(("version", "least"), [("head", 3), ("legacy", 1), ("corrected", 1)])
-def test_maps_of_too_few_frames_are_refused_with_what_to_do(version: str, least: int) -> None:
+def test_maps_of_too_few_frames_are_refused_with_what_to_do(version: Any, least: int) -> None:
     debiasing = Debiasing(6, 3, version=version)
     debiasing(torch.randn(5, 6, least, 4, 4), LABELS, 0)
     if least > 1:

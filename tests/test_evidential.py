@@ -1,6 +1,7 @@
 """Evidential losses against DEAR's own values and the worked oracles of the literature."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ def test_losses_have_their_worked_values(evidence: evidential.Evidence) -> None:
     torch.testing.assert_close(torch.stack(values), torch.tensor(expected), atol=2e-6, rtol=0)
 
 
-def reference_terms(case: dict, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def reference_terms(case: dict[str, Any], logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
     options = case["kwargs"]
     weight = evidential.annealing(case["epoch"], case["total_epoch"], kind=options["annealing_method"])
     log_alpha = evidential.log_alpha(logits, evidence=options["evidence"])
@@ -102,7 +103,7 @@ def test_step_annealing_is_linear_then_one() -> None:
 
 def test_a_smaller_prior_is_added_to_the_evidence() -> None:
     for evidence, expected in (("exp", LOGITS.clamp(max=10).exp()), ("relu", LOGITS.relu())):
-        log_alpha = evidential.log_alpha(LOGITS, evidence=evidence, prior=0.1)
+        log_alpha = evidential.log_alpha(LOGITS, evidence=evidence, prior=0.1)  # type: ignore[arg-type]
         torch.testing.assert_close(log_alpha.exp(), expected + 0.1)
     torch.testing.assert_close(evidential.vacuity(log_alpha, prior=0.1), 0.3 / (LOGITS.relu() + 0.1).sum(dim=1))
 

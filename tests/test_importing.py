@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,8 +42,8 @@ def softmax(rows: int, classes: int = CLASSES) -> np.ndarray:
     return (scores / scores.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def saved(tmp_path: Path, name: str = "scores.npz", **changes: np.ndarray | None) -> Path:
-    np.savez(tmp_path / name, **arrays(**changes))
+def saved(tmp_path: Path, name: Any = "scores.npz", **changes: Any) -> Path:
+    np.savez(tmp_path / name, **arrays(**changes))  # type: ignore[arg-type]
     return tmp_path / name
 
 

@@ -266,7 +266,7 @@ def test_the_rows_that_a_sampler_of_16_processes_padded_are_found_exactly(shared
 @pytest.mark.parametrize(("processes", "batch"), [(5, 7), (16, 16), (8, 4)])
 def test_planted_padding_is_found_whatever_the_order_of_the_list(processes: int, batch: int) -> None:
     listed = np.random.default_rng(processes).permutation(np.repeat(np.arange(101), UCF.counts))
-    shares = [torch.utils.data.DistributedSampler(listed, processes, rank, shuffle=False) for rank in range(processes)]
+    shares = [torch.utils.data.DistributedSampler(listed, processes, rank, shuffle=False) for rank in range(processes)]  # type: ignore[arg-type, var-annotated]
     batches = [[list(its)[start : start + batch] for its in shares] for start in range(0, len(shares[0]), batch)]
     order = np.array([video for step in batches for its in step for video in its])
     found = padding.find(listed[order], UCF)

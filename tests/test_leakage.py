@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -67,7 +68,7 @@ def audit(*arguments: str) -> Result:
     return CliRunner().invoke(audits.audit, ["made.toml", "--data", ".", "--json", "all.json", *arguments])
 
 
-def report(*arguments: str) -> dict:
+def report(*arguments: str) -> dict[str, Any]:
     assert audit(*arguments).exception is None or audit(*arguments).exit_code == 1
     return json.loads(Path("all.json").read_text())
 
@@ -254,12 +255,12 @@ def test_of_a_million_real_pairs_only_one_recording_is_found(shared: Path, tmp_p
     hashed = hash_cache.hash_all(pieces, tmp_path)
     ucf, hmdb = ([piece.path for piece in pieces if name in piece.path.parts] for name in ("ucf101", "hmdb51"))
     of = {piece.path: its for piece, its in hashed.items()}
-    found = frame_hash.search([of[path] for path in ucf], [of[path] for path in hmdb])
+    found = frame_hash.search([of[path] for path in ucf], [of[path] for path in hmdb])  # type: ignore[misc]
     assert {re.sub(r"_c\d+$", "", ucf[pair.first].stem) for pair in found} == {"v_PullUps_g16"}
     assert all("30_(dead-hang)_pull-ups" in hmdb[pair.second].name for pair in found)
     assert len(found) == 6
     groups = [re.sub(r"_c\d+$", "", path.stem)[2:] for path in ucf]
-    own = frame_hash.search([of[path] for path in ucf], [of[path] for path in ucf])
+    own = frame_hash.search([of[path] for path in ucf], [of[path] for path in ucf])  # type: ignore[misc]
     crossing = {(groups[pair.first], groups[pair.second]) for pair in own if groups[pair.first] < groups[pair.second]}
     jumping = {("g03", "g11"), ("g04", "g13"), ("g08", "g12"), ("g14", "g17")}
     assert crossing == {tuple(f"TrampolineJumping_{group}" for group in pair) for pair in jumping}

@@ -138,7 +138,7 @@ def test_under_whole_weights_of_classes_a_metric_is_that_of_repeated_rows(metric
     for side in weights:
         side[0], side[:, 0] = 1, 1
     ordered = weighted.sort(aligned.scores["a"], *codes)
-    (found,) = weighted.evaluate(ordered, *(side.astype(float) for side in weights), [metric.name])
+    (found,) = weighted.evaluate(ordered, *(side.astype(float) for side in weights), [metric.name])  # type: ignore[arg-type, call-arg]
     for draw in range(8):
         times = np.ones(len(rows), int)
         for role, names, side in (("known", "old ", weights[0]), ("unknown", "new ", weights[1])):
@@ -164,13 +164,13 @@ def test_rounding_to_steps_hardly_moves_replicates() -> None:
     codes = generator.integers(0, 20, 30_000), generator.integers(0, 15, 30_000)
     uncertainty = [side + 0.3 * generator.normal(size=20)[its] + generator.normal(size=30_000)
                    for side, its in zip((0.0, 1.5), codes, strict=True)]  # fmt: skip
-    scores = Scores(*uncertainty, generator.random(30_000) < 0.9, None, None)
+    scores = Scores(*uncertainty, generator.random(30_000) < 0.9, None, None)  # type: ignore[arg-type, call-arg]
     weights = [generator.multinomial(k - 1, np.full(k, 1 / k), size=30) * (k / (k - 1)) for k in (20, 15)]
     names = ["auroc", "aupr_unknown", "fpr95_unknown_first", "oscr"]
     exact, rounded = (
-        np.array(weighted.evaluate(its, *weights, names)) - np.array(weighted.evaluate(its, *ones, names))
+        np.array(weighted.evaluate(its, *weights, names)) - np.array(weighted.evaluate(its, *ones, names))  # type: ignore[arg-type, call-arg]
         for ones in [[np.ones((1, 20)), np.ones((1, 15))]]
-        for its in (weighted.sort(scores, *codes), weighted.sort(scores, *codes, steps=2**12))
+        for its in (weighted.sort(scores, *codes), weighted.sort(scores, *codes, distinct=2**12, steps=2**12))
     )
     moved = dict(zip(names, np.abs(exact - rounded).max(axis=1), strict=True))
     assert moved.pop("fpr95_unknown_first") < 2 * 2 / 2**12  # a step holds as many known as unknown videos, or more

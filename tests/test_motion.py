@@ -107,7 +107,7 @@ def test_a_killed_prepare_is_made_good(made: Motion, tmp_path: Path, monkeypatch
 def test_of_two_at_once_one_makes_and_one_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     encode = renderer.encode
-    monkeypatch.setattr(renderer, "encode", lambda images, rate: [calls.append(rate), encode(images, rate=rate)][1])
+    monkeypatch.setattr(renderer, "encode", lambda images, rate: [calls.append(rate), encode(images, rate=rate)][1])  # type: ignore[func-returns-value]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: small(tmp_path).prepare(), range(2)))
     assert len(calls) == len(listed(small(tmp_path)))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 from osarbench.scores.metrics import expectation, openness
 
 
-def decisions(*, empty_class: bool = False) -> dict[str, object]:
+def decisions(*, empty_class: bool = False) -> dict[str, Any]:
     generator = np.random.default_rng(11)
     labels = generator.integers(0, 4 if empty_class else 5, 150)
     known = np.where(generator.random(150) < 0.6, labels, generator.integers(0, 6, 150))
@@ -24,7 +25,7 @@ def decisions(*, empty_class: bool = False) -> dict[str, object]:
     }
 
 
-def slow_macro_f1(made: dict[str, object], chosen: np.ndarray) -> float:
+def slow_macro_f1(made: dict[str, Any], chosen: np.ndarray) -> float:
     """Macro-F1 of one draw by its definition: relabel, then ask scikit-learn."""
     drawn = np.isin(made["unknown_labels"], np.flatnonzero(chosen))
     labels = np.r_[made["known_labels"], np.full(drawn.sum(), 5)]
@@ -58,10 +59,10 @@ def test_dear_open_macro_f1_uses_up_the_generator_as_its_script_does() -> None:
             curve.append([slow_macro_f1(made, draw) for draw in draws])
         curves.append(np.array(curve))
     weights = 1 - np.sqrt(10 / (10 + np.arange(1, 8)))
-    for position, curve in enumerate(curves):
+    for position, of_method in enumerate(curves):
         result = openness.dear_open_macro_f1(openness.open_counts(**made), position=position)
-        assert result.value == pytest.approx(np.average(curve.mean(axis=1), weights=weights), abs=1e-12)
-        assert result.std == pytest.approx(np.average(curve.std(axis=1), weights=weights), abs=1e-12)
+        assert result.value == pytest.approx(np.average(of_method.mean(axis=1), weights=weights), abs=1e-12)
+        assert result.std == pytest.approx(np.average(of_method.std(axis=1), weights=weights), abs=1e-12)
 
 
 @pytest.mark.parametrize("unknown_decision", [None, 5, 0])
@@ -85,7 +86,7 @@ def test_seeded_draws_agree_with_the_expectation_and_their_last_point_is_exact()
     drawn = openness.seeded_open_macro_f1(counts, draws=3000, seed=1)
     assert np.abs(drawn.means - exact.means).max() < 5 * drawn.stds.max() / math.sqrt(3000)
     assert drawn.means[-1] == pytest.approx(exact.means[-1], abs=1e-10)
-    assert drawn.stds[-1] == pytest.approx(0, abs=1e-12)
+    assert drawn.stds[-1] == pytest.approx(0, abs=1e-12)  # type: ignore[index]
 
 
 def test_openness_of_the_published_protocols() -> None:

@@ -14,7 +14,7 @@ def recipe(**changes: object) -> Training:
     return Training(**{"epochs": 10, "batch_size": 4, "learning_rate": 0.1, **changes})  # type: ignore[arg-type]
 
 
-def network() -> nn.Module:
+def network() -> nn.ModuleDict:
     return nn.ModuleDict({"backbone": nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4)), "head": nn.Linear(4, 2)})
 
 
@@ -80,10 +80,10 @@ def test_biases_can_have_a_rate_of_their_own_those_of_norms_left_out() -> None:
 def test_lars_scales_steps_to_the_weights() -> None:
     modules = network()
     optimizer = make_optimizer(modules, recipe(optimizer="lars"))
-    before = modules["head"].weight.detach().clone()
+    before = modules["head"].weight.detach().clone()  # type: ignore[operator]
     modules["head"](torch.ones(1, 4)).sum().backward()
     optimizer.step()
-    step = (modules["head"].weight.detach() - before).norm()
+    step = (modules["head"].weight.detach() - before).norm()  # type: ignore[operator]
     assert 0 < step < 1e-2 * before.norm()
 
 

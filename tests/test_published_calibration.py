@@ -25,5 +25,5 @@ def test_ece_in_dears_three_variants(shared: Path, name: str, threshold: float, 
         known_correct=np.equal(scores.known.labels, scores.known.predicted),
         threshold=threshold,
     )
-    values = [calibration.ece(*views[name]) for name in ("closed", "open", "binary")]
+    values = [calibration.ece(*views[name]) for name in ("closed", "open", "binary")]  # type: ignore[misc]
     assert values == pytest.approx(expected, abs=6e-4)

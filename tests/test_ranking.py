@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_auroc_is_the_same_for_any_order_of_rows() -> None:
 
 @pytest.mark.parametrize("positive", ["unknown", "known"])
 @pytest.mark.parametrize("ties", [True, False])
-def test_aupr_equals_scikit_learn_in_both_conventions(positive: str, ties: bool) -> None:
+def test_aupr_equals_scikit_learn_in_both_conventions(positive: Any, ties: bool) -> None:
     known, unknown, _ = scores(ties=ties)
     truth, uncertainty = both(known, unknown)
     if positive == "known":
@@ -82,7 +83,7 @@ def test_fpr95_in_both_directions_by_hand() -> None:
 
 @pytest.mark.parametrize("ties", [True, False])
 @pytest.mark.parametrize("positive", ["unknown", "known"])
-def test_fpr95_equals_the_scripts_built_on_scikit_learn(positive: str, ties: bool) -> None:
+def test_fpr95_equals_the_scripts_built_on_scikit_learn(positive: Any, ties: bool) -> None:
     known, unknown, _ = scores(ties=ties)
     truth, uncertainty = both(known, unknown)
     if positive == "known":
@@ -103,7 +104,7 @@ def test_detection_accuracy_is_the_best_balanced_accuracy() -> None:
         for threshold in np.r_[-np.inf, known, unknown]
     ]
     order = ranking.rank(known=known, unknown=unknown)
-    assert ranking.detection_accuracy(order) == pytest.approx(max(tried), abs=1e-12)
+    assert ranking.detection_accuracy(order) == pytest.approx(max(tried), abs=1e-12)  # type: ignore[type-var]
 
 
 def test_oscr_equals_all_pairs_by_brute_force() -> None:

@@ -117,7 +117,7 @@ def test_distances_stay_exact_under_half_precision() -> None:
 
 
 def test_dears_version_has_its_own_defaults_and_its_own_network() -> None:
-    assert RplLegacy().head is not Rpl().head
+    assert RplLegacy().head is not Rpl().head  # type: ignore[comparison-overlap]
     assert RplLegacyHead(6, 6, 3).dropout.p == 0.5
     assert Rpl().head_settings() == RplLegacy().head_settings() == {}
     assert Rpl(open_weight=0.2).head_settings() == {"open_weight": 0.2}

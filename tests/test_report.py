@@ -104,7 +104,7 @@ def rows(seed: int = 0, *, classes: Sequence[str] = ("Run", "Sit", HOSTILE), cal
                 right = role != "unknown" and generator.random() < 0.7
                 found.append({
                     "video": f"{label}/{number}.avi", "role": role, "source": source, "label": label,
-                    "predicted": label if right else classes[generator.integers(len(classes))],
+                    "predicted": label if right else classes[generator.integers(len(classes))],  # type: ignore[call-overload]
                     "confidence": generator.random(), "uncertainty": generator.random() * 0.6 + shift,
                 })  # fmt: skip
     return pd.DataFrame(found)

@@ -176,7 +176,7 @@ def _killed_after_epoch(asked: RunConfig, epoch: int) -> None:
         if arguments[3] == epoch:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    train._checkpoint = kill
+    train._checkpoint = kill  # type: ignore[assignment]
     run(asked)
 
 

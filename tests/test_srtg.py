@@ -1,7 +1,9 @@
 """SRTG: every network of the repository by its name, its blocks and gates against the reference, its files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +19,7 @@ from osarbench_plugins.backbones.srtg import R3D34, SRTGR3D18, SRTGR3D34, SRTGR3
 BACKBONES = plugins.load(kinds=("backbones",)).backbones
 DEPTHS = (18, 34, 50, 101, 152, 200)
 GATES = ("none", "paper", "nearest", "released")
-TINY = {"width": 8}
+TINY: Mapping[str, Any] = {"width": 8}
 
 
 def on_meta(name: str) -> Backbone:
@@ -83,7 +85,7 @@ def test_blocks_give_the_reference_maps(shared: Path) -> None:
         gate = "released" if case.get("gates") else "none"
         module: nn.Module
         if case["kind"] == "Squeeze_and_Recursion":
-            module = SqueezeAndRecursion(case["planes"], gate=gate)
+            module = SqueezeAndRecursion(case["planes"], gate=gate)  # type: ignore[arg-type]
         else:
             conv, depth = (
                 ("r3d" if case["conv"] == "Conv3DSimple" else "r2plus1d"),
@@ -108,7 +110,7 @@ def test_squeeze_and_recursion_is_where_it_is_asked_for(depth: int, place: str) 
         inner = block.sar(inner) if place == "mid" else inner
         inner = block.conv3(inner) if depth == 50 else inner
         inner = block.sar(inner) if place == "end" else inner
-        expected = torch.relu(inner + block.downsample(maps))
+        expected = torch.relu(inner + block.downsample(maps))  # type: ignore[misc]
         expected = block.sar(expected) if place == "final" else expected
         torch.testing.assert_close(block(maps), expected)
 
@@ -156,7 +158,7 @@ def test_cycles_are_those_of_the_definition() -> None:
         for place, frame in enumerate(u):
             weights = torch.tensor([-squared(frame, other) for other in v], dtype=torch.float64).softmax(0).tolist()
             soft = [sum(w * other[c] for w, other in zip(weights, v, strict=True)) for c in range(3)]
-            if min(range(len(u)), key=lambda k, soft=soft: squared(soft, u[k])) != place:
+            if min(range(len(u)), key=lambda k, soft=soft: squared(soft, u[k])) != place:  # type: ignore[misc]
                 return False
         return True
 
@@ -233,7 +235,7 @@ def test_an_lstm_reads_all_frames_in_one_call(monkeypatch: pytest.MonkeyPatch) -
 
     def watched(self: nn.LSTM, frames: Tensor, *more: object) -> object:
         seen.append(tuple(frames.shape))
-        return forward(self, frames, *more)  # type: ignore[arg-type]
+        return forward(self, frames, *more)  # type: ignore[call-overload]
 
     monkeypatch.setattr(nn.LSTM, "forward", watched)
     with torch.no_grad():
@@ -280,7 +282,7 @@ def test_wider_networks_are_wider_inside_and_not_outside(name: str) -> None:
 
 def test_a_width_that_cannot_be_divided_is_explained() -> None:
     with pytest.raises(OsarbenchError, match="divides its channels by 16, and its width 24 .* Set width to 32"):
-        BACKBONES["srtg_r3dxt50_32x4d"](width=24)  # type: ignore[call-arg]
+        BACKBONES["srtg_r3dxt50_32x4d"](width=24)
 
 
 def test_a_file_of_the_repository_loads_with_its_prefix_and_its_classifier(tmp_path: Path) -> None:

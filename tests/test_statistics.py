@@ -101,13 +101,13 @@ def test_with_whole_weights_each_metric_is_that_of_a_table_with_repeated_rows(ti
     times = [generator.integers(0, 4, len(side)) for side in (its.known, its.unknown)]
     known, unknown = (np.repeat(np.arange(len(count)), count) for count in times)
     again = Scores(
-        *(
+        *(  # type: ignore[arg-type]
             None if of is None else of[rows]
             for of, rows in zip(its, (known, unknown, known, known, unknown), strict=True)
         )
     )
     names = tuple(registry.resampled())
-    by_weight = weighted.evaluate(weighted.sort(its), *(count[None].astype(float) for count in times), names)
+    by_weight = weighted.evaluate(weighted.sort(its), *(count[None].astype(float) for count in times), names)  # type: ignore[arg-type, call-arg]
     ones = np.ones((1, len(known))), np.ones((1, len(unknown)))
     by_rows = weighted.evaluate(weighted.sort(again), *ones, names)
     assert np.ravel(by_weight) == pytest.approx(np.ravel(by_rows), abs=1e-12)
@@ -198,7 +198,7 @@ def test_group_intervals_hold_the_truth_about_the_same_classes() -> None:
         table = Scores(its[:700], its[700:], np.ones(700, bool), None, None)
         values, drawn = resample.replicates([table], resample.Sides(side, side, True), ("auroc",), draws=200, seed=run)
         found = summary(values[0, 0], drawn[0, 0], 0.95)
-        held += found.low <= truth <= found.high
+        held += found.low <= truth <= found.high  # type: ignore[assignment]
     assert held / runs == pytest.approx(0.95, abs=0.045)
 
 
@@ -274,7 +274,7 @@ def test_permutation_finds_a_difference_and_is_never_zero() -> None:
 
 
 def test_swapping_all_classes_gives_the_opposite_difference() -> None:
-    both = permutation.sorted_together(*scores(1, methods=2), sides_of())
+    both = permutation.sorted_together(*scores(1, methods=2), sides_of())  # type: ignore[arg-type, call-arg]
     none, every = ([np.full((1, n), swapped) for n in (20, 12)] for swapped in (False, True))
     names = ("auroc", "aupr_unknown", "oscr", "closed_accuracy")
     differences = [permutation._differences(both, its, names) for its in (none, every)]
@@ -307,7 +307,7 @@ def test_equal_tables_do_not_differ() -> None:
     table = as_table(scores(1)[0])
     for pair in compare({"a": [table], "b": [table]}, draws=200, permutations=50).pairs:
         assert pair.difference == (0, 0, 0, 0)
-        assert pair.p == pair.p_holm == pair.permutation_p == 1
+        assert pair.p == pair.p_holm == pair.permutation_p == 1  # type: ignore[unreachable]
 
 
 def test_detectable_differences_are_detected_four_times_in_five() -> None:

@@ -299,7 +299,7 @@ def test_a_reason_that_may_pass_is_not_remembered(
         error = PermissionError(13, "Permission denied")
         raise error if where == "while it is hashed" else UnreadableVideo(path, "Permission denied") from error
 
-    target: tuple[Any, str] = (readers, "content") if where == "while it is hashed" else (readers.video, "each_frame")
+    target: tuple[Any, str] = (readers, "content") if where == "while it is hashed" else (readers.video, "each_frame")  # type: ignore[attr-defined]
     original: Callable[..., Any] = getattr(*target)
     with monkeypatch.context() as patched:
         patched.setattr(*target, refuse)
@@ -364,7 +364,7 @@ def test_frames_of_another_decoder_are_not_used(
 
 
 def test_a_store_is_complete_once_everything_is_decoded(sources: list[Source], tmp_path: Path) -> None:
-    asked = {"short_side": 12, "middle": None, "folder": tmp_path / "clips"}
+    asked: dict[str, Any] = {"short_side": 12, "middle": None, "folder": tmp_path / "clips"}
     assert not store.is_complete(sources, **asked)
     assert not (tmp_path / "clips").exists()
     prepare(sources, tmp_path)

@@ -33,7 +33,7 @@ def complaint(table: pd.DataFrame, known: list[str] | None = None) -> str:
 @pytest.mark.parametrize("name", ["scores.csv", "scores.csv.gz"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_are_read_back_to_the_last_bit(tmp_path: Path, name: str, dtype: type) -> None:
-    numbers = np.array([0.1, 1 / 3, 4.54e-42 if dtype is np.float32 else 5e-324, -1290.123456789], dtype)
+    numbers: np.ndarray = np.array([0.1, 1 / 3, 4.54e-42 if dtype is np.float32 else 5e-324, -1290.123456789], dtype)
     tables.write(make(uncertainty=numbers), tmp_path / name)
     again = tables.read(tmp_path / name)["uncertainty"]
     assert again.dtype == np.float64

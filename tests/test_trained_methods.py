@@ -1,5 +1,7 @@
 """What every method with a training of its own must do: learn a small world, and keep the promises of a head."""
 
+from collections.abc import Mapping
+
 import clusters
 import pytest
 import torch
@@ -40,7 +42,7 @@ def outputs(head: Head, videos: int = 12, views: int = 3) -> Outputs:
         return Outputs(vectors, head.eval()(vectors.flatten(0, 1)).unflatten(0, (videos, views)), head)
 
 
-def total(terms: dict[str, Tensor]) -> Tensor:
+def total(terms: Mapping[str, Tensor]) -> Tensor:
     return torch.stack(list(terms.values())).sum()
 
 

@@ -79,7 +79,7 @@ def check(
         assert found == pytest.approx({name: term.item() for name, term in terms.items()}, rel=1e-4, abs=1e-7)
         whole.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
-        norm = math.sqrt(sum(float(parameter.grad.square().sum()) for parameter in whole.parameters()))  # type: ignore[union-attr]
+        norm = math.sqrt(sum(float(parameter.grad.square().sum()) for parameter in whole.parameters()))  # type: ignore[misc]
         assert recipe.clip_norm is not None
         assert norm > recipe.clip_norm  # so that clipping is seen
         for name, parameter in whole.named_parameters():
@@ -177,7 +177,7 @@ def test_steps_of_dear_are_the_published_ones(backbone: str, tmp_path: Path) -> 
     head, training = DearHead(8, 8, CLASSES, dropout=0.0), recipe(backbone, "dear")
     assert head.debiasing is not None
     for layer in (head.debiasing.branches.f1_fc, head.debiasing.branches.f2_fc, head.debiasing.branches.f3_fc):
-        nn.init.normal_(layer.weight, std=2.0)  # type: ignore[union-attr]  # else alpha is all but constant, and HSIC 0
+        nn.init.normal_(layer.weight, std=2.0)  # else alpha is all but constant, and HSIC 0
     step = two_steps(head, training, tmp_path)
     assert all(step.terms[epoch][f"loss_bias{place}_hsic"] < -1e-3 for epoch in (0, 1) for place in (1, 2))
     check(step, dear, training, groups_of_tsm if backbone == "tsm" else everywhere)

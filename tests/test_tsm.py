@@ -122,12 +122,12 @@ def test_an_unknown_trunk_is_refused(trunk: str) -> None:
 def test_tf_same_pads_like_tensorflow(size: int) -> None:
     backbone = TSM(trunk="mobilenet_v2", tf_same=True)
     plain = TSM(trunk="mobilenet_v2")
-    stem, plain_stem = (one.trunk.features[0][0] for one in (backbone, plain))
+    stem, plain_stem = (one.trunk.features[0][0] for one in (backbone, plain))  # type: ignore[index]
     plain_stem.load_state_dict(stem.state_dict())
     images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
     below_and_right = F.conv2d(F.pad(images, (0, 1, 0, 1)), stem.weight, stride=2)
-    expected = plain_stem(images) if size % 2 else below_and_right  # odd: one pixel on each side, as torch
-    torch.testing.assert_close(stem(images), expected)
+    expected = plain_stem(images) if size % 2 else below_and_right  # type: ignore[operator]  # odd: one pixel on each side, as torch
+    torch.testing.assert_close(stem(images), expected)  # type: ignore[operator]
 
 
 def test_the_shared_mobilenet_loads_with_every_key(shared: Path) -> None:
@@ -164,7 +164,7 @@ def test_weights_of_features_saved_alone_load(tmp_path: Path) -> None:
     save_file(network.features.state_dict(), tmp_path / "net.safetensors")
     backbone = TSM(trunk="mobilenet_v2", trunk_options={"width_mult": 0.25})
     backbone.load_weights(str(tmp_path / "net.safetensors"))
-    assert torch.equal(backbone.trunk.features[0][0].weight, network.features[0][0].weight)
+    assert torch.equal(backbone.trunk.features[0][0].weight, network.features[0][0].weight)  # type: ignore[index]
 
 
 def test_missing_unexpected_and_misshapen_keys_are_named(narrow: TSM, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_chosen_frames_are_read_in_two_decodes_where_the_header_is_wrong(
 ) -> None:
     monkeypatch.setattr(Decoder, "stated_length", lambda self, start, end: 1000)
     (last,) = read_chosen(path, [Cut()], lambda length: [length - 1, 0])
-    assert numbers(last) == [29, 0]
+    assert numbers(last) == [29, 0]  # type: ignore[arg-type]
     assert list(decoded) == [30, 30]
 
 
@@ -143,7 +143,7 @@ def test_hashing_a_video_holds_only_the_frames_that_are_hashed(tmp_path: Path) -
 
 def test_pieces_hashed_together_equal_pieces_hashed_one_by_one(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (30, *filming.SIZE[::-1], 3), dtype=np.uint8)
-    path = film(tmp_path / "noise.mkv", pictures=noise)
+    path = film(tmp_path / "noise.mkv", pictures=noise)  # type: ignore[arg-type]
     cuts = [Cut(0.0, 1.0), Cut(0.5, 2.0), Cut()]
     together = frame_hash.hash_pieces(path, cuts)
     for cut, hashes in zip(cuts, together, strict=True):

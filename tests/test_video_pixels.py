@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import av
 import filming
@@ -35,7 +36,7 @@ def encode(
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
                 format="yuv420p", dst_colorspace=colours, dst_color_range=light
             )
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(frame))  # type: ignore[arg-type]
         container.mux(stream.encode())
     return path
 
@@ -54,7 +55,7 @@ def flags(path: Path) -> list[bool]:
 def test_an_interlaced_video_equals_its_progressive_twin(
     tmp_path: Path, suffix: str, colours: Colorspace, light: ColorRange, short_side: int | None
 ) -> None:
-    of = {"colours": colours, "light": light}
+    of: dict[str, Any] = {"colours": colours, "light": light}
     twin = encode(tmp_path / f"twin.{suffix}", MOVING, **of)
     torn = encode(tmp_path / f"torn.{suffix}", MOVING, {"x264-params": "interlaced=1"}, **of)
     assert all(flags(torn))
@@ -91,10 +92,10 @@ def test_interlaced_mpeg_2_equals_the_very_same_pixels_flagged_progressive(
         ((0, -1, 1, 0), lambda its: its.swapaxes(0, 1)[::-1]),
         ((0, -1, -1, 0), lambda its: its.swapaxes(0, 1)[::-1, ::-1]),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, tuple) else "",
 )
 def test_each_of_the_eight_display_matrices_turns_and_mirrors(
-    tmp_path: Path, matrix: tuple[int, int, int, int], upright, short_side: int | None
+    tmp_path: Path, matrix: tuple[int, int, int, int], upright: Any, short_side: int | None
 ) -> None:
     plain = encode(tmp_path / "plain.mp4", MOVING)
     content = bytearray(plain.read_bytes())
@@ -155,7 +156,7 @@ def two_streams(path: Path, first: Disposition | None, second: Disposition | Non
                 stream.disposition = disposition
         for stream, pictures in ((small, [NOISE[::2, ::2]] * thumbnails), (large, MOVING)):
             for picture in pictures:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))  # type: ignore[arg-type]
             container.mux(stream.encode())
     return path
 

@@ -179,7 +179,7 @@ def test_weights_of_lower_precision_become_the_networks(tmp_path: Path) -> None:
     save_file(state, tmp_path / "net.safetensors")
     backbone = TSM(trunk="resnet18")
     backbone.load_weights(str(tmp_path / "net.safetensors"))
-    assert torch.equal(backbone.trunk.conv1.weight, state["conv1.weight"].float())
+    assert torch.equal(backbone.trunk.conv1.weight, state["conv1.weight"].float())  # type: ignore[arg-type]
 
 
 def test_a_resnet_34_is_not_told_to_be_one_of_50_layers(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_classifier_on_our_features_gives_pytorchvideos_logits(
         if type(module).__name__ in ("ResNetBasicHead", "ProjectedPool"):
             if isinstance(module.pool, nn.AvgPool3d):  # a window of the published size, which these clips do not fill
                 module.pool = nn.AdaptiveAvgPool3d(1)
-            module.activation = None  # a softmax
+            module.activation = None  # type: ignore[assignment]  # a softmax
     ours = kind(options=options).eval()
     torch.save({"model_state": theirs.state_dict()}, tmp_path / "hub.pyth")
     told = ours.examine_weights(str(tmp_path / "hub.pyth")).facts["network"]
@@ -161,10 +161,10 @@ def test_an_option_that_torchvision_does_not_take_is_explained() -> None:
 
 @pytest.mark.parametrize(("last_stage", "parameters"), [("full", 46_198_976), ("first_block", 27_836_608)])
 def test_resnet3d50_has_the_published_parameters(last_stage: str, parameters: int) -> None:
-    backbone = ResNet3d50(last_stage=last_stage)
+    backbone = ResNet3d50(last_stage=last_stage)  # type: ignore[arg-type]
     assert sum(parameter.numel() for parameter in backbone.parameters()) == parameters
     fc = 101 * 2048 + 101
-    assert sum(parameter.numel() for parameter in backbone.layer4[0].parameters()) + fc == 10_965_093
+    assert sum(parameter.numel() for parameter in backbone.layer4[0].parameters()) + fc == 10_965_093  # type: ignore[index]
     assert backbone.eval()(clip(16, 64)).maps.shape == (1, 2048, 1, 2, 2)
 
 
@@ -173,7 +173,7 @@ def test_resnet3d50_is_torchvisions_bottlenecks_behind_a_pooled_stem(tmp_path: P
     ours = ResNet3d50().eval()
     for module in ours.modules():
         if isinstance(module, nn.BatchNorm3d):
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)  # type: ignore[arg-type]
             nn.init.uniform_(module.weight, 0.5, 1.0)
     blocks = torchvision.models.video.resnet
     theirs = blocks.VideoResNet(blocks.Bottleneck, [blocks.Conv3DSimple] * 4, [3, 4, 6, 3], nn.Identity).eval()
@@ -196,7 +196,7 @@ def test_a_released_file_loads_with_its_module_prefix_and_without_the_blocks_lef
     torch.save({"arch": "resnet-50", "state_dict": state}, tmp_path / "resnet-50-kinetics.pth")
     cut = ResNet3d50(last_stage="first_block")
     cut.load_weights(str(tmp_path / "resnet-50-kinetics.pth"))
-    assert torch.equal(cut.layer4[0].conv2.weight, whole.layer4[0].conv2.weight)
+    assert torch.equal(cut.layer4[0].conv2.weight, whole.layer4[0].conv2.weight)  # type: ignore[index]
 
 
 def test_i3d_on_inception_has_the_published_parameters_and_names(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_i3d_on_inception_has_the_published_parameters_and_names(tmp_path: Path)
     torch.save(state | {"logits.conv3d.bias": torch.zeros(400)}, tmp_path / "rgb_imagenet.pt")
     other = I3DInception()
     other.load_weights(str(tmp_path / "rgb_imagenet.pt"))
-    assert torch.equal(other.Mixed_5c.b2b.conv3d.weight, backbone.Mixed_5c.b2b.conv3d.weight)
+    assert torch.equal(other.Mixed_5c.b2b.conv3d.weight, backbone.Mixed_5c.b2b.conv3d.weight)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("frames", "side"), [(8, 32), (9, 33), (17, 40)])
@@ -233,7 +233,7 @@ def test_tsn_learns_differences_from_colours(tmp_path: Path) -> None:
     backbone.load_weights(saved(colours, tmp_path))
     first = backbone.trunk.network.conv1.weight
     assert first.shape == (64, 15, 7, 7)
-    torch.testing.assert_close(first[:, 7], colours.conv1.weight.mean(dim=1))
+    torch.testing.assert_close(first[:, 7], colours.conv1.weight.mean(dim=1))  # type: ignore[index]
 
 
 def test_a_still_video_has_no_differences() -> None:

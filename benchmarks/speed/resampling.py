@@ -1,16 +1,22 @@
 """How fast a bootstrap is: 2,000 replicates of five metrics, by sorting each replicate again and by osarbench.
 
-Run it with ``python benchmarks/speed/resampling.py``; it takes a minute. The slow side is scikit-learn on the drawn
-rows and is timed on 50 replicates; on these both sides must agree to 1e-9, or the benchmark stops.
+Run it with ``python benchmarks/speed/resampling.py``; it takes a few minutes. The slow side is scikit-learn on the
+drawn rows and is timed on 50 replicates; on these both sides must agree to 1e-9, or the benchmark stops. Then boards of
+50 to 1,000 entries are rendered, 40 tables compared, and two tables of up to a million rows.
 """
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import auc, precision_recall_curve, roc_auc_score, roc_curve
 from tabulate import tabulate
 
-from osarbench.scores.statistics import resample, weighted
+from osarbench.leaderboard import pages
+from osarbench.scores import table as scores_table
+from osarbench.scores.statistics import paired, resample, weighted
 from osarbench.scores.statistics.align import Scores
 
 METRICS = ("auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "closed_accuracy")
@@ -52,7 +58,7 @@ def timed(scores: Scores, sides: resample.Sides) -> list[float]:
     found = weighted.evaluate(ordered, drawn[0].astype(float), drawn[1].astype(float), METRICS)
     np.testing.assert_allclose(np.transpose(found), expected, atol=1e-9)
     begin = time.perf_counter()
-    resample.replicates([weighted.sort(scores)], sides, METRICS, draws=DRAWS, seed=0)
+    resample.replicates([scores], sides, METRICS, draws=DRAWS, seed=0)
     return [slow_time, time.perf_counter() - begin]
 
 
@@ -64,6 +70,50 @@ def main() -> None:
         rows.append([name, 3783, unknown_classes * each, slow_time, fast_time, slow_time / fast_time])
     headers = ["2,000 replicates, 5 metrics", "known", "unknown", "scikit-learn, s", "osarbench, s", "times faster"]
     print(tabulate(rows, headers=headers, floatfmt=("", ",", ",", ".0f", ".2f", ".0f")))
+    print(
+        "\n"
+        + tabulate([board(count) for count in (50, 200, 1000)], headers=["board of", "seconds", "of the processor"])
+    )
+    pairs = [compared(2, 100_000), compared(2, 1_000_000), compared(40, 5_000)]
+    print("\n" + tabulate(pairs, headers=["tables", "rows", "seconds", "of the processor"]))
+
+
+def table(rows: int, seed: int) -> pd.DataFrame:
+    """Return a scores table of 101 known and 305 unknown classes, half of its rows each."""
+    generator, number = np.random.default_rng(seed), np.arange(rows)
+    known = number < rows // 2
+    label = pd.Series(np.where(known, number % 101, 1000 + number % 305)).astype(str)
+    return pd.DataFrame(
+        {
+            "video": pd.Series(number).astype(str), "role": np.where(known, "known", "unknown"), "source": "made/test",
+            "label": label, "predicted": np.where(known & (generator.random(rows) < 0.9), label, "0"),
+            "confidence": 0.5, "uncertainty": generator.normal(size=rows) + 1.5 * ~known,
+        }
+    )  # fmt: skip
+
+
+def compared(count: int, rows: int) -> list[float]:
+    """Return the time of a comparison with the swaps that the command makes by default."""
+    tables = {f"method {seed}": [table(rows, seed)] for seed in range(count)}
+    begin, busy = time.perf_counter(), time.process_time()
+    paired.compare(tables, permutations=2000 if count == 2 else 0)
+    return [count, rows, time.perf_counter() - begin, time.process_time() - busy]
+
+
+def board(count: int) -> list[float]:
+    """Return the time to render a board of so many entries of 1,032 rows, each its own method."""
+    shipped = Path(__file__).parents[2] / "leaderboards/motion/tsm/dear-0.csv.gz"
+    rows, facts = scores_table.read(shipped), scores_table.read_facts(shipped)
+    with TemporaryDirectory() as folder:
+        (own := Path(folder) / "motion/tsm").mkdir(parents=True)
+        for number in range(count):
+            noise = np.random.default_rng(number).normal(size=len(rows)) * rows["uncertainty"].std() / 3
+            name = f"m{number:04d}"
+            scores_table.write(rows.assign(uncertainty=rows["uncertainty"] + noise), own / f"{name}-0.csv.gz",
+                               facts={**(facts or {}), "method": name})  # fmt: skip
+        begin, busy = time.perf_counter(), time.process_time()
+        pages.render(Path(folder))
+        return [count, time.perf_counter() - begin, time.process_time() - busy]
 
 
 if __name__ == "__main__":

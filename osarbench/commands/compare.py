@@ -39,7 +39,7 @@ _PAIRS = 100
               help="Learn thresholds from held-out or from training videos.  [calibration]")  # fmt: skip
 @click.option("--threshold-rule", type=click.Choice(["quantile", "dear"]), help="How they are learnt.  [quantile]")
 @click.option("--resample", type=click.Choice(["class", "group"]), default="class", show_default=True,
-              help="What is drawn anew: classes (would it be so with other classes?) or the sources of clips within "
+              help="What is resampled: classes (would it be so with other classes?) or the sources of clips within "
               "them (with other videos of these classes?).")  # fmt: skip
 @click.option("--groups", "groups_file", type=FILE,
               help="A CSV file with the columns video and group. Default: the tables' own column, or the index.csv of "
@@ -112,7 +112,7 @@ def thresholds(
         threshold_from: the role to learn from, whatever is stated. Where nothing is, training rows serve a table that
             has no calibration rows.
         threshold_rule: the rule, whatever is stated.
-        decimal: what stands before the decimals of numbers.
+        decimal: decimal point or comma of the numbers.
 
     Raises:
         OsarbenchError: there is no such protocol, or what a table states of itself is damaged.

@@ -69,8 +69,8 @@ def _entries(comparison: Comparison) -> str:
         cells = [f"{_value(its)}{f'  #{ranks[metric][name]}' if several else ''}" for metric, its in metrics.items()]
         lines.append([visible(name), comparison.seeds[name], *cells])
     headers = ["", "seeds", *(find(metric).title for metric in comparison.metrics)]
-    told = "\n#1 is the best, and whatever is not significantly worse (p Holm >= 0.05); then the best of the rest."
-    return tabulate(lines, headers=headers, disable_numparse=True) + (told if several else "")
+    notes = "\n#1 is the best, and whatever is not significantly worse (p Holm >= 0.05); then the best of the rest."
+    return tabulate(lines, headers=headers, disable_numparse=True) + (notes if several else "")
 
 
 def _pairs(comparison: Comparison, shown: str) -> str:
@@ -84,20 +84,20 @@ def _pairs(comparison: Comparison, shown: str) -> str:
         lines.append([*cells, f"{100 * pair.detectable:.2f}", f"{100 * pair.detectable_unpaired:.2f}"])
         last = label
     headers = ["", "", f"difference [{shown}]", "p", "p Holm", *["p swap", "p swap Holm"] * swapped]
-    told = [
+    notes = [
         "p: of the paired difference and its standard error. Holm: corrected for the number of pairs of a metric.",
         "detectable: the smallest true difference that such a comparison finds with 80 % power; unpaired: if the "
         "methods had been tested on different videos.",
     ]
     if any(pair.p >= 0.05 and not pair.difference.low <= 0 <= pair.difference.high for pair in comparison.pairs):
-        told.append(
+        notes.append(
             "An interval without 0 next to a large p: the difference is skewed (FPR95 often is); ranks go by p."
         )
     if swapped:
-        told.insert(1, "p swap: how often the difference is as large if the methods are swapped in some of what is "
+        notes.insert(1, "p swap: how often the difference is as large if the methods are swapped in some of what is "
                     "resampled.")  # fmt: skip
     table = tabulate(lines, headers=[*headers, "detectable", "unpaired"], disable_numparse=True)
-    return "\n".join([table, *told])
+    return "\n".join([table, *notes])
 
 
 def _delong(comparison: Comparison, shown: str) -> Iterator[str]:
@@ -121,16 +121,16 @@ def _parts(parts: Variances) -> str:
         for name, metrics in parts.items() for metric, its in metrics.items()
     ]  # fmt: skip
     headers = ["variance", "", "seeds", "mean ± std", "seed", "view", "draw", "rest"]
-    told = [
+    notes = [
         "One number, of one seed and one draw of what is resampled, varies by these standard deviations (share of the "
         "variance); rest: seeds and views that are good at other classes.",
     ]
     if any(its.view is None for metrics in parts.values() for its in metrics.values()):
-        told.append(
-            "view: not to be told from these tables, which are means over views (or of one); it is in the part of the "
-            "seed. Join tables of single views of a seed by + to see it."
+        notes.append(
+            "view: cannot be separated in these tables, which are means over views (or of one); it is in the part of "
+            "the seed. Join tables of single views of a seed by + to see it."
         )
-    return "\n".join([tabulate(lines, headers=headers, disable_numparse=True), *told])
+    return "\n".join([tabulate(lines, headers=headers, disable_numparse=True), *notes])
 
 
 def _part(its: Parts, part: str) -> str:

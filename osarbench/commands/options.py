@@ -9,4 +9,4 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 #: Scores tables that a spreadsheet wrote.
 DECIMAL = click.option("--decimal", type=click.Choice([".", ","]), default=".",
-                       help="What stands before the decimals of the tables' numbers.  [.]")  # fmt: skip
+                       help="Decimal point or comma of the tables' numbers.  [.]")  # fmt: skip

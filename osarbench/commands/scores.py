@@ -77,7 +77,7 @@ def _numbers(file: Path, protocol: str | None, threshold_from: str | None, decim
 
 
 def _of_protocol(file: Path, rows: "pd.DataFrame", protocol: "Protocol") -> "pd.DataFrame":
-    """Return the rows without excluded unknown classes, which are told; all classes must be the protocol's."""
+    """Return the rows without excluded unknown classes, which are reported; all classes must be the protocol's."""
     from osarbench.audits import overlap
 
     overlap.check_protocol(rows, protocol)

@@ -91,8 +91,9 @@ def as_channels(clip: Tensor, stack: int) -> Tensor:
     """Return a clip [C, T * stack, H, W] with the frames of a stack as channels, [stack * C, T, H, W]."""
     if stack == 1:
         return clip
-    frames = clip.unflatten(1, (-1, stack))  # [C, T, stack, H, W]
-    return frames.permute(2, 0, 1, 3, 4).flatten(0, 1)
+    frames = clip.reshape(len(clip), -1, stack, *clip.shape[2:])  # [C, T, stack, H, W]
+    stacked: Tensor = frames.permute(2, 0, 1, 3, 4).flatten(0, 1)
+    return stacked
 
 
 def _fed(modality: Modality | None) -> tuple[int, Flip]:

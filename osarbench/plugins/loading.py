@@ -5,6 +5,8 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -13,6 +15,7 @@ import pluggy
 
 from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
 from osarbench.interfaces import hookspecs
+from osarbench.plugins.guard import guarded
 from osarbench.plugins.settings import check_settings
 from osarbench.plugins.sources import code_files, installed, source
 
@@ -83,6 +86,8 @@ class Plugins(NamedTuple):
 def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
     """Import and collect the plugins of the given kinds; an installed one that fails is put aside.
 
+    What a plugin does to global state when it is imported is undone, and said (`osarbench.plugins.guard`).
+
     Args:
         kinds: of `KINDS`; data sets and modalities load without torch.
         files: uninstalled plugin files to load as well.
@@ -98,13 +103,13 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
     for entry in installed():
         title = f"'{entry.name}' of the package '{entry.dist.name if entry.dist else '?'}'"
         try:
-            _add(found, _offers(entry.load(), title, kinds))
+            _add(found, guarded(title, partial(_of_installed, entry, title, kinds)))
         except Exception as error:  # somebody else's bug must not stop those who do not use it
             broken[title] = error
     for file in files:
         loaded = {source(cls) for classes in found.values() for cls in classes.values()}
         if file.resolve() not in loaded:  # as a built-in, an installed one, or the same file named twice
-            _add(found, _offers(_import_file(file), str(file), kinds))
+            _add(found, guarded(f"file {file}", partial(_of_file, file, kinds)))
     return Plugins(**{kind: dict(sorted(found[kind].items())) for kind in KINDS}, broken=broken)
 
 
@@ -121,6 +126,14 @@ def builtin_folder() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
+
+
+def _of_installed(entry: EntryPoint, title: str, kinds: Sequence[str]) -> dict[str, list[type]]:
+    return _offers(entry.load(), title, kinds)
+
+
+def _of_file(file: Path, kinds: Sequence[str]) -> dict[str, list[type]]:
+    return _offers(_import_file(file), str(file), kinds)
 
 
 def _import_file(file: Path) -> ModuleType:

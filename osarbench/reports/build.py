@@ -20,7 +20,11 @@ def build(paths: Sequence[Path], locations: Locations) -> page.Report:
     Raises:
         OsarbenchError: a path holds no scores table, or a table is damaged or not sound.
     """
-    found = results.gather(paths)
+    return assemble(results.gather(paths), locations)
+
+
+def assemble(found: Sequence[Result], locations: Locations) -> page.Report:
+    """Return the report on some results; the first is compared with each of the others."""
     comparisons = [((0, position), compare(found[0], other)) for position, other in enumerate(found[1:], start=1)]
     wanted = list(_videos(comparison for _, comparison in comparisons))
     located = thumbnails.locate(wanted, _datasets(found, locations), locations.data)

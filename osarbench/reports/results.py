@@ -52,6 +52,11 @@ def gather(paths: Sequence[Path]) -> list[Result]:
     return [_result(visible(name), file) for name, file in zip(_names(found), found, strict=True)]
 
 
+def result_of(name: str, rows: pd.DataFrame) -> Result:
+    """Return a result of a scores table that is no file, evaluated with the defaults."""
+    return Result(visible(name), Path(name), rows, metrics.evaluate(rows), {})
+
+
 def differences(results: Sequence[Result]) -> list[str]:
     """Return sentences that say why results cannot be compared with the first; none if they can.
 

@@ -56,7 +56,7 @@ def check_width(path: Path, text: bytes) -> None:
         text: the file without its line of facts.
 
     Raises:
-        OsarbenchError: there is such a row; what it probably is is said.
+        OsarbenchError: there is such a row; the message says what it probably is.
     """
     rows = _fields(text)
     columns = len(next(rows, []))
@@ -96,20 +96,20 @@ def with_points(path: Path, text: bytes, numbers: tuple[str, ...]) -> bytes:
     """
     rows = list(_fields(text, ";" if b";" in text.partition(b"\n")[0] else ","))
     header, columns = rows[0], len(rows[0])
-    places = [place for place, name in enumerate(header) if name in numbers]
+    decimals = [column for column, name in enumerate(header) if name in numbers]
     for number, row in enumerate(rows[1:], start=1):
-        if len(row) == columns + len(places) and places == list(range(places[0], columns)):
-            tail = row[places[0] :]
-            row[places[0] :] = [f"{tail[i]}.{tail[i + 1]}" for i in range(0, len(tail), 2)]
+        if len(row) == columns + len(decimals) and decimals == list(range(decimals[0], columns)):
+            tail = row[decimals[0] :]
+            row[decimals[0] :] = [f"{tail[i]}.{tail[i + 1]}" for i in range(0, len(tail), 2)]
         elif len(row) > columns:
             raise OsarbenchError(
                 f"Row {number} of {path} has {len(row)} fields, and the header names {columns}: {','.join(row)[:200]}. "
                 "It cannot be said which of its commas are decimal commas. Write the file with semicolons between its "
                 "fields, or with decimal points."
             )
-        for place in places:
-            if place < len(row):
-                row[place] = row[place].replace(",", ".")
+        for column in decimals:
+            if column < len(row):
+                row[column] = row[column].replace(",", ".")
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows(rows)
     return written.getvalue().encode()

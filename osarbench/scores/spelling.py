@@ -1,4 +1,4 @@
-"""Class names that are spelled in two ways: equal numbers are one class, and what else looks alike is said."""
+"""Class names that are spelled in two ways: equal numbers are one class, and what else looks alike is reported."""
 
 import re
 from decimal import Decimal

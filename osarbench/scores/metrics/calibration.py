@@ -99,8 +99,14 @@ def dear_decisions(
     ``closed``: known videos, K classes, none rejected. ``open``: K + 1 classes, right means the class of an accepted
     known video or the rejection of an unknown one. ``binary``: right means known accepted or unknown rejected. As
     there, 1 - uncertainty is taken in float32 and videos outside (0, 1] are left out: those whose BALD is below 0 by
-    rounding. (Their script marks an unknown video that lies exactly on the threshold with its class number; here it is
+    rounding. (Their script marks an unknown video exactly on the threshold with its class number; here it is
     accepted.) None without a threshold, or where an uncertainty is above 1, so that 1 - uncertainty is no confidence.
+
+    Args:
+        known: uncertainties of the known videos, [N].
+        unknown: of the unknown videos, [M].
+        known_correct: whether the predicted class of each known video is right, [N].
+        threshold: above which a video is rejected.
 
     >>> views = dear_decisions(known=[0.1, 0.6], unknown=[0.9], known_correct=[True, True], threshold=0.5)
     >>> {name: view.correct.tolist() for name, view in views.items()}

@@ -106,6 +106,12 @@ def confusion_matrix(
 
     A prediction of K is a rejection.
 
+    Args:
+        known_labels: classes of the known videos, [N], 0..K-1.
+        known_predicted: decisions on them, [N], 0..K.
+        unknown_predicted: decisions on the unknown videos, [M], 0..K.
+        classes: K.
+
     >>> confusion_matrix(known_labels=[0, 1], known_predicted=[0, 2], unknown_predicted=[2, 1], classes=2).tolist()
     [[1, 0, 0], [0, 0, 1], [0, 1, 1]]
     """

@@ -58,7 +58,15 @@ def open_counts(
     known_classes: int,
     unknown_classes: int,
 ) -> OpenCounts:
-    """Count decisions (0..K, where K is a rejection) by true class; unknown labels are 0..C-1.
+    """Count decisions (0..K, where K is a rejection) by true class.
+
+    Args:
+        known_labels: classes of the known videos, [N], 0..K-1.
+        known_decisions: decisions on them, [N].
+        unknown_labels: classes of the unknown videos, [M], 0..C-1.
+        unknown_decisions: decisions on them, [M].
+        known_classes: K.
+        unknown_classes: C.
 
     >>> open_counts(known_labels=[0, 0, 1], known_decisions=[0, 2, 1], unknown_labels=[0, 1], unknown_decisions=[2, 0],
     ...             known_classes=2, unknown_classes=2).unknown.tolist()
@@ -97,8 +105,14 @@ def dear_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 123, 
 
     Source: DEAR ``experiments/compare_openness.py``. F1_n is the mean over 10 draws of n unknown classes from numpy's
     legacy generator, seeded once with 123 and used up by one method after the other: ``position`` is how many methods
-    stand before this one on the command line, so the number depends on the order of methods. (It keeps F1 in float32,
+    come before this one on the command line, so the number depends on the order of methods. (It keeps F1 in float32,
     which changes the eighth digit.) None without unknown classes.
+
+    Args:
+        counts: decisions by class.
+        draws: of each number of unknown classes.
+        seed: of the generator.
+        position: how many methods used the generator before.
 
     >>> counts = OpenCounts(np.array([1, 1]), np.array([2, 1]), np.array([1, 1, 1]), np.array([[0, 0, 1], [1, 0, 0]]))
     >>> result = dear_open_macro_f1(counts)
@@ -123,6 +137,12 @@ def seeded_open_macro_f1(counts: OpenCounts, *, draws: int = 10, seed: int = 0) 
 @lru_cache(maxsize=8)
 def dear_draws(unknown_classes: int, draws: int = 10, seed: int = 123, position: int = 0) -> npt.NDArray[np.bool_]:
     """Return which unknown classes are in each of DEAR's draws, [C * draws, C], ``draws`` rows for each n = 1..C.
+
+    Args:
+        unknown_classes: C.
+        draws: of each number of classes.
+        seed: of numpy's legacy generator.
+        position: how many methods used the generator before.
 
     >>> dear_draws(3, draws=2).sum(axis=1).tolist()
     [1, 1, 2, 2, 3, 3]

@@ -23,7 +23,7 @@ class Videos(NamedTuple):
     confidence: FloatArray
     uncertainty: FloatArray
     source: npt.NDArray[Any]
-    label_rank: FloatArray  #: place of the label by probability, 1 first; NaN where the table does not say
+    label_rank: FloatArray  #: rank of the label by probability, 1 first; NaN where the table does not say
 
     def take(self, rows: BoolArray) -> "Videos":
         """Return the videos for which ``rows`` is true."""
@@ -53,7 +53,11 @@ def outcome(
 ) -> Outcome:
     """Return the outcome of a sound scores table, its threshold learnt from the rows of the role ``threshold_from``.
 
-    ``threshold_rule`` is one of `osarbench.scores.metrics.thresholds.RULES`.
+    Args:
+        table: sound, see `osarbench.scores.table.validate`.
+        quantile: share of these rows that the threshold accepts.
+        threshold_from: their role.
+        threshold_rule: one of `osarbench.scores.metrics.thresholds.RULES`.
     """
     is_unknown = table["role"] == "unknown"
     known_names = sorted({*table.loc[~is_unknown, "label"].unique(), *table["predicted"].unique()})

@@ -79,9 +79,13 @@ def aupr(
 
     Source: ``trapezoid`` joins the points by lines, from (recall 0, precision 1), as the DEAR and PSL scripts do
     (scikit-learn ``auc(recall, precision)``); ``step`` is average precision, sum of (R_n - R_n-1) P_n, which does not
-    interpolate. With ``positive="known"`` videos are ranked from the least uncertain. Both depend on the share of
-    positives; ``prevalence`` re-weights the positives to a share of your choice, so that data sets of different sizes
-    compare.
+    interpolate. Both depend on the share of positives.
+
+    Args:
+        ranking: of the videos.
+        positive: with "known" videos are ranked from the least uncertain.
+        rule: "trapezoid" or "step".
+        prevalence: re-weights the positives to this share, so that data sets of different sizes compare.
 
     >>> ranking = rank(known=[0.1, 0.3], unknown=[0.2, 0.8])
     >>> round(aupr(ranking), 6), round(aupr(ranking, rule="step"), 6)
@@ -106,6 +110,12 @@ def fpr_at_tpr(
     (OpenOOD); ``nearest`` the point whose TPR is nearest, the lower at a draw, among the points that scikit-learn's
     ``roc_curve`` keeps (the DEAR, PSL and SOAR scripts). TNR at 95 % TPR (ODIN, ARPL) is 1 minus ``first`` with
     ``positive="known"``.
+
+    Args:
+        ranking: of the videos.
+        positive: which side is to be found.
+        rule: "first" or "nearest".
+        tpr: the share of positives to find.
 
     >>> ranking = rank(known=[0.1, 0.2, 0.4, 0.6], unknown=[0.3, 0.5, 0.7])
     >>> fpr_at_tpr(ranking, tpr=0.7), fpr_at_tpr(ranking, tpr=0.7, rule="nearest")
@@ -214,7 +224,7 @@ def precision_area(hits: Counts, alarms: Counts, *, rule: str = "trapezoid", pre
     share = 1.0 if prevalence is None else prevalence / (1 - prevalence) * alarms[..., -1:] / hits[..., -1:]
     weighted = share * hits
     found = weighted + alarms
-    # before the first video of any weight the curve stands at precision 1
+    # before the first video of any weight the curve is at precision 1
     precision = np.divide(weighted, found, out=np.ones_like(found, np.float64), where=found > 0)
     height = precision[..., 1:] if rule == "step" else (precision[..., 1:] + precision[..., :-1]) / 2
     return np.sum(np.diff(hits / hits[..., -1:]) * height, axis=-1)
@@ -248,7 +258,7 @@ def _mean_risk(accepted: Counts, correct: Counts) -> float | None:
         return None
     sizes = np.diff(accepted)[::-1]
     groups = np.flatnonzero(sizes)
-    # the share of errors of a tie group stands for each of its videos
+    # the share of errors of a tie group is that of each of its videos
     errors = (sizes - np.diff(correct)[::-1])[groups] / sizes[groups]
     risk = np.cumsum(np.repeat(errors, sizes[groups])) / np.arange(1, accepted[-1] + 1)
     return float(risk.mean())

@@ -20,7 +20,7 @@ Number = Any
 class Sample(ABC):
     """N known and M unknown test videos, each weighing 1, or under B weightings at once.
 
-    A metric that uses nothing else of a sample than what stands here can be resampled: its numbers are then [B].
+    A metric that uses nothing else of a sample than what is here can be resampled: its numbers are then [B].
     """
 
     @property
@@ -66,12 +66,12 @@ class Sample(ABC):
     @property
     @abstractmethod
     def known_accepted(self) -> BoolArray:
-        """Whether each known video lies at or below the threshold, [N]."""
+        """Whether each known video is at or below the threshold, [N]."""
 
     @property
     @abstractmethod
     def unknown_rejected(self) -> BoolArray:
-        """Whether each unknown video lies above the threshold, [M]."""
+        """Whether each unknown video is above the threshold, [M]."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +141,12 @@ class Tested(Sample):
 
     @property
     def known_accepted(self) -> BoolArray:
-        """Whether each known video lies at or below the threshold, [N]."""
+        """Whether each known video is at or below the threshold, [N]."""
         return self.known.uncertainty <= self.threshold
 
     @property
     def unknown_rejected(self) -> BoolArray:
-        """Whether each unknown video lies above the threshold, [M]."""
+        """Whether each unknown video is above the threshold, [M]."""
         return self.unknown.uncertainty > self.threshold
 
 

@@ -37,14 +37,15 @@ def delong(
     """Return the AUROCs of T uncertainties of the same N known and M unknown videos, and their covariance.
 
     Args:
-        known: T times [N]; ``unknown``: T times [M], in the same order of videos for all T.
-        known_clusters: number of the cluster of each known video, [N] (default: each its own); ``unknown_clusters``
-            likewise, [M]. No cluster may have known and unknown videos.
+        known: T times [N], in the same order of videos for all T.
+        unknown: T times [M], likewise.
+        known_clusters: number of the cluster of each known video, [N] (default: each its own).
+        unknown_clusters: likewise, [M]. No cluster may have known and unknown videos.
 
     >>> delong([[0.1, 0.3]], [[0.3, 0.8]])
     Areas(auroc=array([0.875]), covariance=array([[0.03125]]))
     """
-    # of each video, how often it stands on the right side of a video of the other kind: [T, N] and [T, M]
+    # of each video, how often it is on the right side of a video of the other kind: [T, N] and [T, M]
     beaten = np.array([1 - win_shares(low, high) for low, high in zip(known, unknown, strict=True)])
     won = np.array([win_shares(high, low) for low, high in zip(known, unknown, strict=True)])
     covariance = _spread(beaten, known_clusters) + _spread(won, unknown_clusters)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from osarbench.scores.statistics.align import BoolArray, FloatArray, Scores
 from osarbench.scores.statistics.resample import Clusters, Sides
-from osarbench.scores.statistics.weighted import STEPS, Sorted, batches, evaluate, sort
+from osarbench.scores.statistics.weighted import DISTINCT, Sorted, batches, evaluate, sort
 
 #: Swaps are drawn so many videos at a time (it decides which random numbers go into which swap).
 _CHUNK = 2**16
@@ -86,7 +86,7 @@ def midranks(scores: Scores) -> Scores:
 def sorted_together(first: Scores, second: Scores, sides: Sides) -> Sorted:
     """Return the videos of both methods in one order; clusters 0..k-1 are the first's, k..2k-1 the second's."""
     codes = [np.concatenate([side.codes, side.codes + side.number]) for side in (sides.known, sides.unknown)]
-    return sort(_together(first, second), *codes, steps=STEPS)
+    return sort(_together(first, second), *codes, distinct=DISTINCT)
 
 
 def _together(first: Scores, second: Scores) -> Scores:

@@ -1,4 +1,4 @@
-"""What is drawn anew in a bootstrap: whole classes, or the sources of clips within their classes.
+"""What is resampled in a bootstrap: whole classes, or the sources of clips within their classes.
 
 Videos of one class rise and fall together, and so do clips cut from one source; drawing videos one by one would take
 them for independent and give intervals that are too narrow. Drawing known and unknown *classes* whole answers: would
@@ -115,7 +115,7 @@ def replicates(
 
 def _replicates(scores: Scores, sides: Sides, metrics: tuple[str, ...], drawn: Draws) -> tuple[FloatArray, FloatArray]:
     """Return the values [metrics] of one table and their replicates [metrics, draws]."""
-    table = weighted.sort(scores, sides.known.codes, sides.unknown.codes, steps=weighted.STEPS)
+    table = weighted.sort(scores, sides.known.codes, sides.unknown.codes, distinct=weighted.DISTINCT)
     ones = np.ones((1, sides.known.number)), np.ones((1, sides.unknown.number))
     # a single cluster on each side has few pairs to count
     exact = weighted.sort(scores, *(np.zeros(len(its), np.int64) for its in (scores.known, scores.unknown)))
@@ -142,7 +142,7 @@ def degrees_of_freedom(sides: Sides, metric: str) -> float:
 
 
 def describe(sides: Sides) -> str:
-    """Return one line that says what is drawn anew."""
+    """Return one line that says what is resampled."""
     known, unknown = sides.known.number, sides.unknown.number
     if sides.groups:
         return (

@@ -3,9 +3,9 @@
 A resampled table is the same table with other weights, one for each cluster of videos. Nothing is sorted again: the
 metrics themselves (`osarbench.scores.metrics`) are given cumulative sums of weights in place of counts, and pairs of
 videos are counted once for each pair of clusters. With whole weights each number is that of the table in which each row
-stands as often as it weighs.
+is repeated as often as it weighs.
 
-A table of more than `STEPS` distinct uncertainties is resampled with its uncertainties rounded to so many steps of
+A table of more than `DISTINCT` distinct uncertainties is resampled with its uncertainties rounded to `STEPS` steps of
 equal numbers of videos; its value is exact, and the replicates are moved by what rounding changes of it. That moves
 replicates of areas by less than 1e-5, and those of FPR95, which is the height of one step, by less than 1e-4.
 """
@@ -26,9 +26,10 @@ from osarbench.scores.statistics.align import BoolArray, FloatArray, Scores
 
 IntArray = npt.NDArray[np.int64]
 
-#: Distinct uncertainties that are resampled one by one; more are rounded.
-STEPS = 2**15
-#: Pairs of clusters that are counted at most; beyond it, pairs are counted anew under each weighting.
+#: Distinct uncertainties that are resampled one by one; more are rounded to so many steps.
+DISTINCT = 2**16
+STEPS = 2**14
+#: Pairs of clusters that are counted at most; beyond it, pairs are counted again under each weighting.
 _PAIRS = 2**20
 #: Cumulative sums at a time (weightings x thresholds), and weights of clusters at a time.
 _SUMS = 2**17
@@ -38,7 +39,7 @@ _BLOCK = 2**12
 
 
 class Side(NamedTuple):
-    """The videos of one role: their place in the order of uncertainties, and the clusters that are weighted."""
+    """The videos of one role: their position in the order of uncertainties, and the clusters that are weighted."""
 
     codes: IntArray  #: [N] cluster, 0..k-1
     number: int  #: k
@@ -95,21 +96,23 @@ class Sorted:
 
 
 def sort(
-    scores: Scores, known: IntArray | None = None, unknown: IntArray | None = None, *, steps: int | None = None
-) -> Sorted:
+    scores: Scores, known: IntArray | None = None, unknown: IntArray | None = None, *, distinct: int | None = None,
+    steps: int = STEPS,
+) -> Sorted:  # fmt: skip
     """Return a table's order; NaN is refused earlier, by `osarbench.scores.table.validate`.
 
     Args:
         scores: the table.
         known: cluster of each known video, [N], 0..k-1 (default: each its own).
         unknown: likewise, [M].
-        steps: round the uncertainties to so many steps, if there are more distinct ones.
+        distinct: round the uncertainties if there are more distinct ones (default: never).
+        steps: how many steps they are rounded to.
     """
     values, inverse, counts = np.unique(
         -np.concatenate([scores.known, scores.unknown]), return_inverse=True, return_counts=True
     )
-    rounded = steps is not None and len(values) > steps
-    if rounded and steps is not None:
+    rounded = distinct is not None and len(values) > distinct
+    if rounded:
         step = (np.cumsum(counts) - counts) * steps // counts.sum()
         inverse = np.unique(step, return_inverse=True)[1][inverse]
     levels = inverse.astype(np.int64)
@@ -195,24 +198,23 @@ class Weighed(Sample):
 
     @property
     def known_accepted(self) -> BoolArray:
-        """Whether each known video lies at or below the threshold, [N]."""
+        """Whether each known video is at or below the threshold, [N]."""
         return _decided(self.table.scores.known_accepted)
 
     @property
     def unknown_rejected(self) -> BoolArray:
-        """Whether each unknown video lies above the threshold, [M]."""
+        """Whether each unknown video is above the threshold, [M]."""
         return _decided(self.table.scores.unknown_rejected)
 
     def _upto(self, of: Literal["known", "unknown", "correct"], weights: FloatArray) -> FloatArray:
         """Return the weight of videos at or above each level, [B, G + 1], from that of clusters [B, k]."""
         its, side = self.table, self.table.unknown if of == "unknown" else self.table.known
         if its.rounded:  # many videos share a level
-            upto = np.zeros((its.levels + 1, len(weights)))
-            np.cumsum(its.histograms[of] @ weights.T, axis=0, out=upto[1:])
-            return upto.T
-        by_level = weights.take(side.codes[side.order], axis=1)
-        if of == "correct":
-            by_level = by_level * its.scores.correct[side.order]
+            by_level = np.ascontiguousarray((its.histograms[of] @ weights.T).T)
+        else:
+            by_level = weights.take(side.codes[side.order], axis=1)
+            if of == "correct":
+                by_level *= its.scores.correct[side.order]
         sums = np.zeros((len(by_level), by_level.shape[1] + 1))
         np.cumsum(by_level, axis=1, out=sums[:, 1:])
         return sums if its.rounded else sums.take(side.ends, axis=1)
