@@ -7,9 +7,10 @@ to such a file leads to its page; a link to what is no page (a folder, a source 
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mkdocs.structure.files import File, Files
+if TYPE_CHECKING:
+    from mkdocs.structure.files import Files
 
 ROOT = Path(__file__).parent.parent
 LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\s]+)\)")
@@ -48,8 +49,10 @@ def relinked(text: str, source: str, found: dict[str, str]) -> str:
     return "".join(part if position % 2 else LINK.sub(link, part) for position, part in enumerate(parts))
 
 
-def on_files(files: Files, config: Any) -> Files:
+def on_files(files: "Files", config: Any) -> "Files":
     """Add the files outside of docs/ to the site."""
+    from mkdocs.structure.files import File
+
     for source, page in pages().items():
         if not source.startswith("docs/"):
             files.append(File.generated(config, page, abs_src_path=str(ROOT / source)))

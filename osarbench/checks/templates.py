@@ -195,7 +195,7 @@ line-length = 120
 README = """\
 # osarbench-$dashed
 
-The $kind `$name` for [osarbench](https://pypi.org/project/osarbench/), the benchmark suite of open-set action
+The $kind `$name` for osarbench, the benchmark suite of open-set action
 recognition. Say here what it is and who published it.
 
 ```sh
