@@ -84,6 +84,8 @@ class MMAction(Dataset):
                     f"{self.root} has several lists of '{kind}': {', '.join(its)}. Name them in the protocol: "
                     f'[data.mmaction] lists = {{ {kind} = "{its[0]}" }}.'
                 )
+        if not any(found.values()):
+            raise OsarbenchError(f"{self.root} has no list files.\n{self.layout}")
         return {kind: its[0] for kind, its in found.items() if its}
 
     @cached_property
