@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from osarbench.interfaces.dataset import Dataset, Video
     from osarbench.interfaces.hookspecs import hookimpl
     from osarbench.interfaces.method import Head, LinearHead, Method, Outputs, Progress
+    from osarbench.interfaces.modality import Modality
 
 __version__ = "0.1.0"
 
@@ -24,6 +25,7 @@ __all__ = [
     "Head",
     "LinearHead",
     "Method",
+    "Modality",
     "OsarbenchError",
     "Outputs",
     "Progress",
@@ -39,6 +41,7 @@ _HOME = {
     "Head": "interfaces.method",
     "LinearHead": "interfaces.method",
     "Method": "interfaces.method",
+    "Modality": "interfaces.modality",
     "OsarbenchError": "errors",
     "Outputs": "interfaces.method",
     "Progress": "interfaces.method",

@@ -22,7 +22,7 @@ from osarbench.commands import (
     scores,
     weights,
 )
-from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -78,6 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit(143)
     except OsarbenchError as error:
         click.echo(f"osarbench: {error}", err=True)
+        _exit(1)
+    except ModuleNotFoundError as error:
+        missing = missing_library(error)
+        if missing is None:
+            raise
+        click.echo(f"osarbench: {missing}", err=True)
         _exit(1)
 
 

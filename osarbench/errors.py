@@ -3,6 +3,21 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: What the extra `run` installs, by the names under which it is imported.
+RUN_LIBRARIES = (
+    "av",
+    "huggingface_hub",
+    "lightning_fabric",
+    "pytorchvideo",
+    "safetensors",
+    "simplejpeg",
+    "sklearn",
+    "tensorboard",
+    "timm",
+    "torch",
+    "torchvision",
+)
+
 
 class OsarbenchError(Exception):
     """Something the user can mend. The command line prints its message, without a traceback, and exits with 1.
@@ -20,6 +35,20 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> OsarbenchError:
     """
     names = sorted(known)
     return OsarbenchError(f"There is no {kind} '{name}'.{did_you_mean(name, names)} There are: {', '.join(names)}.")
+
+
+def missing_library(error: ModuleNotFoundError) -> OsarbenchError | None:
+    """Return what to install for a library of the extra `run` that is missing; None if another module is.
+
+    >>> str(missing_library(ModuleNotFoundError(name="torch.nn")))
+    "This needs torch, which is not installed. Install it with: pip install 'osarbench[run]'"
+    """
+    library = (error.name or "").partition(".")[0]
+    if library not in RUN_LIBRARIES:
+        return None
+    return OsarbenchError(
+        f"This needs {library}, which is not installed. Install it with: pip install 'osarbench[run]'"
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

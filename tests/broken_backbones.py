@@ -1,4 +1,4 @@
-"""Backbones and data sets that each break one promise."""
+"""Backbones and data sets that each break one check."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

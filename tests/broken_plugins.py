@@ -1,4 +1,4 @@
-"""Methods that each break one promise, in ways that were found in released code, and some besides."""
+"""Methods that each break one check, in ways that were found in released code, and some besides."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -419,7 +419,7 @@ class StatesDefaults(Energy):
         return {"dropout": 0.5}
 
 
-#: What is broken, and the promise that must say so.
+#: What is broken, and the check that must say so.
 BROKEN_METHODS: Mapping[type[Method], str] = {
     HalfPrecision: "sure_videos_do_not_tie",
     Sigmoid: "unknown_is_more_uncertain",
@@ -439,7 +439,7 @@ BROKEN_METHODS: Mapping[type[Method], str] = {
     SeedsTheWorld: "global_state_stays_as_it_is",
     AddsUp: "fit_twice_is_fit_once",
     ClassLevel: "instances_share_nothing",
-    ByRank: "any_company",
+    ByRank: "any_subset",
     ByPlace: "any_order",
     PairsUp: "one_at_a_time",
     Adapting: "nothing_is_remembered_of_scored_videos",

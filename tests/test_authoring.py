@@ -1,4 +1,4 @@
-"""`osarbench new` and `osarbench check`: what they write works, what they refuse is explained; and the guide."""
+"""`osarbench new` and `osarbench check`: what is written works, what is refused is explained; and the guide."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from test_run import request
 
 from osarbench import cli
-from osarbench.checks import authoring, promises
+from osarbench.checks import authoring, checks
 from osarbench.commands.authoring import check, new
 from osarbench.errors import OsarbenchError
 from osarbench.run.run import run
@@ -77,9 +77,12 @@ def test_in_a_clone_a_new_plugin_is_built_in(kind: str, tmp_path: Path) -> None:
     project = (HERE.parent / "pyproject.toml").read_text(encoding="utf-8")
     (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
     for each in KINDS:
-        (tmp_path / "plugins" / f"{each}s").mkdir(parents=True)
+        (tmp_path / "plugins" / "osarbench_plugins" / f"{each}s").mkdir(parents=True)
     written = authoring.write(kind, "my_own", tmp_path)
-    assert written.files == [tmp_path / f"plugins/{kind}s/my_own.py", tmp_path / "tests/test_my_own.py"]
+    assert written.files == [
+        tmp_path / f"plugins/osarbench_plugins/{kind}s/my_own.py",
+        tmp_path / "tests/test_my_own.py",
+    ]
     assert f"from osarbench_plugins.{kind}s.my_own import MyOwn" in written.files[1].read_text(encoding="utf-8")
     lint(tmp_path)
 
@@ -114,7 +117,7 @@ def test_a_new_package_names_its_plugin_as_entry_point(tmp_path: Path) -> None:
         ("dnn", r"There is a method 'dnn' already \(built-in\)"),
     ],
 )
-def test_a_name_that_will_not_do_is_refused(name: str, reason: str, tmp_path: Path) -> None:
+def test_an_unfit_name_is_refused(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(OsarbenchError, match=reason):
         authoring.write("method", name, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -122,7 +125,7 @@ def test_a_name_that_will_not_do_is_refused(name: str, reason: str, tmp_path: Pa
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "test_my_own.py").write_text("mine")
-    with pytest.raises(OsarbenchError, match=r"test_my_own\.py is there already"):
+    with pytest.raises(OsarbenchError, match=r"test_my_own\.py exists already"):
         authoring.write("method", "my_own", tmp_path)
     assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
 
@@ -130,9 +133,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 def test_a_broken_plugin_exits_with_1_and_says_what_and_why() -> None:
     done = invoke(check, str(HERE / "toy.py"), "--kind", "method", "-v")
     assert done.exit_code == 1
-    assert re.search(r"failed  method toy_raising: \d+ promises kept, 1 broken", done.output)
+    assert re.search(r"failed  method toy_raising: \d+ passed, 1 failed", done.output)
     assert "ZeroDivisionError: a bug of toy_raising" in done.output
-    assert "osarbench: promises are broken by: method toy_broken, " in done.output
+    assert "osarbench: failed checks: method toy_broken, " in done.output
 
 
 def test_a_plugin_file_that_raises_is_named(tmp_path: Path) -> None:
@@ -147,7 +150,7 @@ def test_a_plugin_file_without_hook_is_explained(tmp_path: Path) -> None:
         invoke(check, str(tmp_path / "empty.py"))
 
 
-def test_a_data_set_is_looked_for_where_data_sets_lie(tmp_path: Path) -> None:
+def test_a_data_set_is_looked_for_in_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "folder" / "videos" / "run").mkdir(parents=True)
     shutil.copy(HERE / "toy.py", tmp_path / "folder" / "videos" / "run" / "a.mp4")
     done = invoke(check, "folder", "--data", str(tmp_path))
@@ -155,9 +158,9 @@ def test_a_data_set_is_looked_for_where_data_sets_lie(tmp_path: Path) -> None:
     assert "The first video of 'all' cannot be read" in done.output
 
 
-@pytest.mark.parametrize("place", range(sum(language == "python" for language, _ in BLOCKS)))
-def test_a_plugin_of_the_guide_keeps_its_checks(place: int, tmp_path: Path) -> None:
-    code = [text for language, text in BLOCKS if language == "python"][place]
+@pytest.mark.parametrize("index", range(sum(language == "python" for language, _ in BLOCKS)))
+def test_a_plugin_of_the_guide_passes_its_checks(index: int, tmp_path: Path) -> None:
+    code = [text for language, text in BLOCKS if language == "python"][index]
     if "@hookimpl" in code:
         (tmp_path / "guide.py").write_text(code, encoding="utf-8")
         done = invoke(check, str(tmp_path / "guide.py"))
@@ -168,7 +171,7 @@ def test_a_plugin_of_the_guide_keeps_its_checks(place: int, tmp_path: Path) -> N
 
 def test_the_methods_of_the_guide_become_rows(tmp_path: Path) -> None:
     codes = [text for language, text in BLOCKS if language == "python" and "osarbench_methods" in text]
-    files = [tmp_path / f"guide{place}.py" for place in range(len(codes))]
+    files = [tmp_path / f"guide{index}.py" for index in range(len(codes))]
     for file, code in zip(files, codes, strict=True):
         file.write_text(code, encoding="utf-8")
     names = [name for code in codes for name in re.findall(r'\(Method\):.*?name = "(\w+)"', code, re.DOTALL)]
@@ -177,14 +180,14 @@ def test_the_methods_of_the_guide_become_rows(tmp_path: Path) -> None:
     assert len(names) >= 2
 
 
-def test_every_promise_of_the_guide_exists() -> None:
-    told = {
+def test_every_check_of_the_guide_exists() -> None:
+    named = {
         name
         for row in re.findall(r"^\| (`\w+`.*?) \|", GUIDE.read_text(encoding="utf-8"), re.MULTILINE)
         for name in re.findall(r"`(\w+)`", row)
     }
-    assert len(told) > 8
-    assert told <= {promise.name for promise in promises("method")}
+    assert len(named) > 8
+    assert named <= {check.name for check in checks("method")}
 
 
 def test_every_command_of_the_guide_exists() -> None:
@@ -195,7 +198,7 @@ def test_every_command_of_the_guide_exists() -> None:
     assert {"new", "check", "run", "leaderboard"} <= set(used)
 
 
-def test_a_file_named_without_its_ending_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_named_without_its_suffix_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authoring.write("method", "my_own", tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OsarbenchError, match=r"no plugin or package 'my_own', but a file my_own\.py"):

@@ -84,11 +84,11 @@ def test_what_nobody_calls_and_what_is_only_said_does_not_count(planted: Path) -
 
 
 def test_a_metric_is_reached_from_the_evaluation() -> None:
-    from osarbench.scores import metrics
+    from osarbench.scores.metrics import registry
 
-    reached = {str(definition) for definition in reachable(Code.of(metrics.evaluate).roots)}
-    assert "osarbench.scores.metrics.ranking.auroc" in reached
-    assert "osarbench.scores.metrics.ranking._doubled_wins" in reached
+    reached = {str(definition) for definition in reachable(registry.code().roots)}
+    assert "osarbench.scores.metrics.threshold_free._auroc" in reached
+    assert "osarbench.scores.metrics.ranking.win_share" in reached
 
 
 def test_the_core_that_a_plugin_inherits_counts_for_one_from_elsewhere_too(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_the_core_that_a_plugin_inherits_counts_for_one_from_elsewhere_too(tmp_p
 
 
 def test_another_checkout_computes_the_digest_again_from_what_an_entry_states() -> None:
-    from osarbench.scores import metrics
+    from osarbench.scores.metrics import registry
 
-    facts = Code.of(metrics.evaluate).facts()
+    facts = registry.code().facts()
     assert digest_again(facts) == facts["digest"]
     assert digest_again({**facts, "files": ["plugin.py"]}) is None
 

@@ -11,12 +11,20 @@ from click.testing import CliRunner
 
 from osarbench.commands.compare import compare, find_groups, gather
 from osarbench.errors import OsarbenchError
+from osarbench.protocols import protocol as protocols
 from osarbench.scores import metrics, table
 
 CLASSES, UNKNOWN, EACH = 14, 12, 6
 
 
-def write(file: Path, *, seed: int = 0, shift: float = 1.5) -> Path:
+def write(
+    file: Path,
+    *,
+    seed: int = 0,
+    shift: float = 1.5,
+    held_out: str | None = None,
+    facts: dict[str, object] | None = None,
+) -> Path:  # fmt: skip
     """Write a scores table of 14 known and 12 unknown classes; the videos are the same for every seed."""
     generator = np.random.default_rng(seed)
     number = np.arange((CLASSES + UNKNOWN) * EACH)
@@ -34,7 +42,9 @@ def write(file: Path, *, seed: int = 0, shift: float = 1.5) -> Path:
         }
     )
     file.parent.mkdir(parents=True, exist_ok=True)
-    table.write(rows, file)
+    if held_out:
+        rows = pd.concat([rows, rows.head(40).assign(role=held_out, source="made/train")], ignore_index=True)
+    table.write(rows, file, facts=facts)
     return file
 
 
@@ -146,11 +156,11 @@ def test_files_of_equal_content_are_pointed_out(folder: Path) -> None:
 
 def test_groups_that_are_not_known_are_asked_for(folder: Path) -> None:
     file = write(folder / "deep/down/in/a/a.csv")
-    with pytest.raises(OsarbenchError, match="no index.csv lies beside them"):
+    with pytest.raises(OsarbenchError, match="no index.csv is near them"):
         call(file, "--resample", "group")
     (folder / "groups.csv").write_text("clip,group\nv_000.avi,g0\n")
     with pytest.raises(OsarbenchError, match="lacks the column video; it has clip, group"):
-        find_groups({"a": [[file]]}, {}, folder / "groups.csv")
+        find_groups({"a": [[file]]}, folder / "groups.csv")
 
 
 def test_tables_of_other_videos_are_refused_and_compared_on_request(folder: Path) -> None:
@@ -159,3 +169,53 @@ def test_tables_of_other_videos_are_refused_and_compared_on_request(folder: Path
     with pytest.raises(OsarbenchError, match="a has 3 test videos that b lacks: made/test/v_000.avi, made"):
         call(first, second)
     assert "3 test videos of a are left out" in call(first, second, "--intersection")
+
+
+def balanced(folder: Path, *arguments: str | Path) -> float:
+    call(*arguments, "--metric", "balanced_accuracy", "--json", folder / "numbers.json")
+    numbers = json.loads((folder / "numbers.json").read_text())
+    value: float = numbers["entries"]["a"]["balanced_accuracy"]["value"]
+    return value
+
+
+def test_a_table_of_a_train_threshold_has_its_balanced_accuracy(folder: Path) -> None:
+    file = write(folder / "a.csv", held_out="train")
+    expected = metrics.evaluate(table.read(file), threshold_from="train").headline["balanced_accuracy"]
+    assert balanced(folder, file) == pytest.approx(expected, abs=1e-12)
+    assert "a.csv are learnt from training videos: there are no others." in call(file)
+    assert "balanced accuracy" in call(file)
+
+
+def test_the_rule_of_a_threshold_is_that_of_the_tables_protocol_or_the_one_that_is_said(folder: Path) -> None:
+    dear = protocols.read("dear2021-hmdb51")
+    facts = {"protocol": {"name": dear.name, "sha256": dear.sha256}}
+    file = write(folder / "a.csv", held_out="train", facts=facts)
+    by_dear, by_quantile = (
+        metrics.evaluate(table.read(file), threshold_from="train", threshold_rule=rule).headline["balanced_accuracy"]
+        for rule in ("dear", "quantile")
+    )
+    assert by_dear != by_quantile
+    assert balanced(folder, file) == pytest.approx(by_dear, abs=1e-12)
+    assert balanced(folder, file, "--threshold-rule", "quantile") == pytest.approx(by_quantile, abs=1e-12)
+    other = write(folder / "other/a.csv", held_out="train")
+    assert balanced(folder, other, "--threshold-rule", "dear", "--threshold-from", "train") == pytest.approx(by_dear)
+    assert balanced(folder, other, "--protocol", "dear2021-hmdb51") == pytest.approx(by_dear)
+
+
+def test_tables_of_different_protocols_and_thresholds_are_reported(folder: Path) -> None:
+    files = []
+    for name, held_out in (("dear2021-hmdb51", "train"), ("ucf101-hmdb51", "calibration")):
+        protocol = protocols.read(name)
+        facts = {"protocol": {"name": name, "sha256": protocol.sha256}}
+        files.append(write(folder / f"{held_out}.csv", seed=len(files), held_out=held_out, facts=facts))
+    shown = call(*files)
+    assert "The tables belong to different protocols: dear2021-hmdb51, ucf101-hmdb51." in shown
+    assert "thresholded numbers are not alike. calibration: rule 'quantile', accepts 95 % of the calibration" in shown
+    assert "train: rule 'dear'" in shown
+
+
+def test_the_permutation_test_is_left_out_where_it_could_find_nothing(folder: Path) -> None:
+    files = [write(folder / f"{number}.csv", seed=number) for number in range(15)]
+    result = CliRunner().invoke(compare, [*map(str, files), "--draws", "100", "--metric", "auroc"])
+    assert "There is no permutation test: after the correction for more than 100 pairs" in result.output
+    assert "p swap" not in result.output

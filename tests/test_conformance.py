@@ -1,4 +1,4 @@
-"""The conformance kit itself: sound plugins keep every promise, and each broken one is caught by the right one."""
+"""The conformance kit itself: correct plugins pass every check, and each broken one fails the right one."""
 
 import sys
 from collections.abc import Sequence
@@ -13,122 +13,120 @@ from torch import Tensor
 
 import osarbench.checks
 from osarbench import Backbone, Dataset, Head, LinearHead, Method, Outputs
-from osarbench.checks import NotTried, Promise, Verdict, check_backbone, check_dataset, check_method, promises
+from osarbench.checks import Check, CheckResult, CheckSkipped, check_backbone, check_dataset, check_method, checks
 from osarbench.errors import OsarbenchError
 
 
-def failed(verdicts: Sequence[Verdict]) -> list[str]:
-    return [verdict.promise for verdict in verdicts if verdict.outcome == "failed"]
+def failed(results: Sequence[CheckResult]) -> list[str]:
+    return [result.check for result in results if result.outcome == "failed"]
 
 
 @pytest.mark.parametrize("method", [Energy, Distance, with_head(Plain)], ids=["energy", "distance", "head"])
-def test_a_sound_method_keeps_every_promise(method: type[Method]) -> None:
-    assert [verdict for verdict in check_method(method) if verdict.outcome != "ok"] == []
+def test_a_correct_method_passes_every_check(method: type[Method]) -> None:
+    assert [result for result in check_method(method) if result.outcome != "ok"] == []
 
 
-@pytest.mark.parametrize(
-    ("method", "promise"), BROKEN_METHODS.items(), ids=lambda value: getattr(value, "__name__", "")
-)
-def test_a_broken_method_is_caught(method: type[Method], promise: str) -> None:
-    assert promise in failed(check_method(method))
+@pytest.mark.parametrize(("method", "check"), BROKEN_METHODS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_broken_method_is_caught(method: type[Method], check: str) -> None:
+    assert check in failed(check_method(method))
 
 
-@pytest.mark.parametrize(("head", "promise"), BROKEN_HEADS.items(), ids=lambda value: getattr(value, "__name__", ""))
-def test_a_broken_head_is_caught(head: type[Head], promise: str) -> None:
-    assert promise in failed(check_method(with_head(head)))
+@pytest.mark.parametrize(("head", "check"), BROKEN_HEADS.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_broken_head_is_caught(head: type[Head], check: str) -> None:
+    assert check in failed(check_method(with_head(head)))
 
 
 @pytest.mark.parametrize("name", ["HalfPrecision", "ClassOneIsUnknown", "WrongVariable", "Overflows", "Peeking"])
-def test_many_a_fault_breaks_one_promise_alone(name: str) -> None:
+def test_some_faults_fail_exactly_one_check(name: str) -> None:
     (method,) = [method for method in BROKEN_METHODS if method.__name__ == name]
     assert failed(check_method(method)) == [BROKEN_METHODS[method]]
 
 
-def test_every_promise_of_methods_has_a_plugin_that_breaks_it() -> None:
-    names = {promise.name for promise in promises("method")}
+def test_every_check_of_methods_has_a_plugin_that_fails_it() -> None:
+    names = {check.name for check in checks("method")}
     assert names == {*BROKEN_METHODS.values(), *BROKEN_HEADS.values()}
 
 
-def test_the_toy_backbone_keeps_every_promise() -> None:
-    verdicts = check_backbone(Sound)
-    assert [verdict.promise for verdict in verdicts if verdict.outcome != "ok"] == ["auxiliary_branch_has_scalar_terms"]
+def test_the_toy_backbone_passes_every_check() -> None:
+    results = check_backbone(Sound)
+    assert [result.check for result in results if result.outcome != "ok"] == ["auxiliary_branch_has_scalar_terms"]
 
 
 @pytest.mark.parametrize(
-    ("backbone", "promise"), BROKEN_BACKBONES.items(), ids=lambda value: getattr(value, "__name__", "")
+    ("backbone", "check"), BROKEN_BACKBONES.items(), ids=lambda value: getattr(value, "__name__", "")
 )
-def test_a_broken_backbone_is_caught(backbone: type[Backbone], promise: str) -> None:
-    assert failed(check_backbone(backbone)) == [promise]
+def test_a_broken_backbone_is_caught(backbone: type[Backbone], check: str) -> None:
+    assert failed(check_backbone(backbone)) == [check]
 
 
-def test_every_promise_of_backbones_but_its_name_has_a_plugin_that_breaks_it() -> None:
-    assert {promise.name for promise in promises("backbone")} == {*BROKEN_BACKBONES.values(), "named"}
+def test_every_check_of_backbones_but_its_name_has_a_plugin_that_fails_it() -> None:
+    assert {check.name for check in checks("backbone")} == {*BROKEN_BACKBONES.values(), "named"}
 
 
-def test_a_listed_data_set_keeps_every_promise_that_needs_no_file() -> None:
-    skipped = [verdict.promise for verdict in check_dataset(Listed) if verdict.outcome != "ok"]
+def test_a_listed_data_set_passes_every_check_that_needs_no_files() -> None:
+    skipped = [result.check for result in check_dataset(Listed) if result.outcome != "ok"]
     assert skipped == ["files_are_videos", "preparing_again_changes_nothing"]
 
 
-def test_a_data_set_that_makes_itself_does_so_in_a_temporary_folder() -> None:
-    skipped = [verdict.promise for verdict in check_dataset(toy.Toy) if verdict.outcome != "ok"]
+def test_an_embedded_data_set_is_written_to_a_temporary_folder() -> None:
+    skipped = [result.check for result in check_dataset(toy.Toy) if result.outcome != "ok"]
     assert skipped == ["missing_folder_is_explained"]
 
 
 @pytest.mark.parametrize(
-    ("dataset", "promise"), BROKEN_DATASETS.items(), ids=lambda value: getattr(value, "__name__", "")
+    ("dataset", "check"), BROKEN_DATASETS.items(), ids=lambda value: getattr(value, "__name__", "")
 )
-def test_a_broken_data_set_is_caught(dataset: type[Dataset], promise: str) -> None:
-    assert promise in failed(check_dataset(dataset))
+def test_a_broken_data_set_is_caught(dataset: type[Dataset], check: str) -> None:
+    assert check in failed(check_dataset(dataset))
 
 
 def test_a_data_set_whose_files_cannot_be_read_is_caught(tmp_path: Path) -> None:
-    told = {verdict.promise: verdict.message for verdict in check_dataset(toy.Toy(tmp_path, broken=1))}
-    assert told["files_are_videos"].startswith("The first video of 'train' cannot be read")
-    assert told["preparing_again_changes_nothing"].startswith("A second prepare() writes red_g0_c0.avi again")
+    messages = {result.check: result.message for result in check_dataset(toy.Toy(tmp_path, broken=1))}
+    assert messages["files_are_videos"].startswith("The first video of 'train' cannot be read")
+    assert messages["preparing_again_changes_nothing"].startswith("A second prepare() writes red_g0_c0.avi again")
 
 
 def test_an_instance_is_checked_with_its_settings(tmp_path: Path) -> None:
-    counts = [v.message for v in check_dataset(toy.Toy(tmp_path, clips=1)) if v.promise == "splits_list_videos"]
+    counts = [r.message for r in check_dataset(toy.Toy(tmp_path, clips=1)) if r.check == "splits_list_videos"]
     assert counts == ["train 12, test 6, unknown 2"]
 
 
-@pytest.mark.parametrize("promise", promises("method"), ids=str)
-def test_a_stranger_proves_a_method_in_three_lines(promise: Promise) -> None:
-    promise(Energy)
+@pytest.mark.parametrize("check", checks("method"), ids=str)
+def test_a_plugin_runs_each_check_as_a_test(check: Check) -> None:
+    check(Energy)
 
 
-def test_a_broken_promise_fails_a_test_and_names_plugin_and_promise() -> None:
-    (promise,) = [promise for promise in promises("method") if promise.name == "sure_videos_do_not_tie"]
+def test_a_failed_check_fails_a_test_and_names_plugin_and_check() -> None:
+    (check,) = [check for check in checks("method") if check.name == "sure_videos_do_not_tie"]
     with pytest.raises(AssertionError, match="Only 1 scores of") as caught:
-        promise(HalfPrecision)
-    assert "promise 'sure_videos_do_not_tie' of energy" in str(caught.value.__notes__)
+        check(HalfPrecision)
+    assert "check 'sure_videos_do_not_tie' of energy" in str(caught.value.__notes__)
 
 
-class Excused(HalfPrecision):
-    excuses = {"sure_videos_do_not_tie": "as in the published files"}  # noqa: RUF012
+class FailsAsExpected(HalfPrecision):
+    expected_failures = {"sure_videos_do_not_tie": "as in the published files"}  # noqa: RUF012
 
 
-class ExcusedInVain(Energy):
-    excuses = {"sure_videos_do_not_tie": "who knows", "no_such_promise": "nor this"}  # noqa: RUF012
+class PassesUnexpectedly(Energy):
+    expected_failures = {"sure_videos_do_not_tie": "who knows", "no_such_check": "nor this"}  # noqa: RUF012
 
 
-def test_an_excuse_is_shown_and_does_not_fail() -> None:
-    assert [verdict for verdict in check_method(Excused) if verdict.outcome != "ok"] == [
-        Verdict("sure_videos_do_not_tie", "skipped", "excused: as in the published files")
+def test_an_expected_failure_is_skipped_with_its_reason() -> None:
+    assert [result for result in check_method(FailsAsExpected) if result.outcome != "ok"] == [
+        CheckResult("sure_videos_do_not_tie", "skipped", "expected to fail: as in the published files")
     ]
-    (promise,) = [promise for promise in promises("method") if promise.name == "sure_videos_do_not_tie"]
-    with pytest.raises(NotTried, match="excused"):
-        promise(Excused)
+    (check,) = [check for check in checks("method") if check.name == "sure_videos_do_not_tie"]
+    with pytest.raises(CheckSkipped, match="expected to fail"):
+        check(FailsAsExpected)
 
 
-def test_an_excuse_without_need_fails() -> None:
-    assert failed(check_method(ExcusedInVain)) == ["sure_videos_do_not_tie", "excuses"]
+def test_an_expected_failure_that_passes_fails() -> None:
+    assert failed(check_method(PassesUnexpectedly)) == ["sure_videos_do_not_tie", "expected_failures"]
 
 
-def test_a_method_that_raises_is_told_with_its_line() -> None:
-    (verdict,) = [verdict for verdict in check_method(toy.Raising) if verdict.outcome == "failed"]
-    assert "ZeroDivisionError: a bug of toy_raising (toy.py, line " in verdict.message
+def test_a_method_that_raises_is_reported_with_its_line() -> None:
+    (result,) = [result for result in check_method(toy.Raising) if result.outcome == "failed"]
+    assert "ZeroDivisionError: a bug of toy_raising (toy.py, line " in result.message
 
 
 class Raising(Energy):
@@ -140,7 +138,7 @@ class Raising(Energy):
         return super().uncertainty(outputs)
 
 
-def test_one_promise_that_raises_leaves_the_others() -> None:
+def test_one_check_that_raises_leaves_the_others() -> None:
     assert failed(check_method(Raising)) == ["one_at_a_time"]
 
 
@@ -152,18 +150,18 @@ class LacksALibrary(Sound):
             raise OsarbenchError("It is built of no_such_library. Install it.") from error
 
 
-def test_a_plugin_whose_library_is_not_installed_is_not_tried() -> None:
-    verdicts = check_backbone(LacksALibrary)
-    assert failed(verdicts) == []
-    assert Verdict("each_clip_alone", "skipped", "It is built of no_such_library. Install it.") in verdicts
-    (promise,) = [promise for promise in promises("backbone") if promise.name == "each_clip_alone"]
-    with pytest.raises(NotTried, match="no_such_library"):
-        promise(LacksALibrary)
+def test_a_plugin_whose_library_is_not_installed_is_skipped() -> None:
+    results = check_backbone(LacksALibrary)
+    assert failed(results) == []
+    assert CheckResult("each_clip_alone", "skipped", "It is built of no_such_library. Install it.") in results
+    (check,) = [check for check in checks("backbone") if check.name == "each_clip_alone"]
+    with pytest.raises(CheckSkipped, match="no_such_library"):
+        check(LacksALibrary)
 
 
 def test_a_kind_that_does_not_exist_names_the_nearest() -> None:
     with pytest.raises(OsarbenchError, match="Did you mean 'method'"):
-        promises("methods")
+        checks("methods")
 
 
 def test_the_kit_leaves_the_global_generator_as_it_was() -> None:
@@ -202,15 +200,15 @@ class Leaving(Energy):
 
 
 @pytest.mark.parametrize(
-    ("method", "promise", "message"),
+    ("method", "check", "message"),
     [
-        (with_head(NoPair), "loss_is_scalar_terms", "The loss returns dict, not two things"),
-        (with_head(Namesake), "named", "has the name 'linear' of the head that it is made from"),
+        (with_head(NoPair), "loss_is_scalar_terms", "The loss returns dict, not two values"),
+        (with_head(Namesake), "named", "has the name 'linear' of the head that it derives from"),
         (Unmade, "default_construction", "ValueError: no"),
         (Leaving, "inputs_stay_as_they_are", "SystemExit: 3"),
     ],
 )
-def test_a_basic_fault_is_told_in_words(method: type[Method], promise: str, message: str) -> None:
-    (broken,) = [verdict for verdict in check_method(method) if verdict.outcome == "failed"]
-    assert broken.promise == promise
+def test_a_basic_fault_is_explained(method: type[Method], check: str, message: str) -> None:
+    (broken,) = [result for result in check_method(method) if result.outcome == "failed"]
+    assert broken.check == check
     assert message in broken.message

@@ -166,3 +166,13 @@ def test_a_restored_debiasing_shuffles_as_the_first_one() -> None:
     maps = torch.randn(5, 6, 4, 4, 4)
     mine, theirs = (list(one(maps, LABELS, 10).values()) for one in (debiasing, restored))
     assert all(torch.equal(first, second) for first, second in zip(mine, theirs, strict=True))
+
+
+def test_every_term_of_the_branches_has_the_loss_factor() -> None:
+    maps, found = torch.randn(5, 6, 4, 4, 4), []
+    for factor in (1.0, 0.1):
+        torch.manual_seed(3)
+        debiasing = Debiasing(6, 3, version="corrected", loss_factor=factor, dropout=0.0)
+        found.append(debiasing(maps, LABELS, 0))
+    for name, term in found[0].items():
+        torch.testing.assert_close(found[1][name], 0.1 * term)

@@ -114,3 +114,7 @@ def test_the_divergence_from_the_prior_is_that_of_torchs_dirichlet_distributions
     flat = torch.distributions.Dirichlet(torch.full((3,), prior, dtype=torch.float64))
     expected = torch.distributions.kl_divergence(torch.distributions.Dirichlet(wrong), flat)
     torch.testing.assert_close(evidential.kl_to_uniform(log_alpha, LABELS, prior=prior), expected)
+
+
+def test_a_logit_at_the_clamp_is_saturated() -> None:
+    assert evidential.saturated_share(torch.tensor([[evidential.CLAMP, 0.0], [9.99, 0.0]])) == 0.5

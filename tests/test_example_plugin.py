@@ -1,4 +1,4 @@
-"""A stranger's package: built, installed beside osarbench, found by its entry point, listed, checked."""
+"""A third-party package: built, installed next to osarbench, found by its entry point, listed, checked."""
 
 import os
 import shutil
@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from osarbench.checks import promises
-from osarbench.checks import targets as subjects
+from osarbench.checks import checks, targets
 from osarbench.errors import OsarbenchError
 from osarbench.plugins import loading as plugins
 
@@ -52,7 +51,7 @@ def test_it_is_listed_with_its_package(site: Path) -> None:
 def test_it_is_checked_by_name_and_by_package(site: Path, asked: str) -> None:
     done = osarbench(site, "check", asked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"method margin: {len(promises('method'))} promises kept, 0 broken, 0 not tried" in done.stdout
+    assert f"method margin: {len(checks('method'))} passed, 0 failed, 0 skipped" in done.stdout
 
 
 def test_a_package_that_offers_nothing_here_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,12 +59,12 @@ def test_a_package_that_offers_nothing_here_names_the_nearest(monkeypatch: pytes
     with pytest.raises(
         OsarbenchError, match="There is no plugin, plugin file or package 'energie'. Did you mean 'energy'"
     ):
-        subjects.find(["energie"])
+        targets.find(["energie"])
 
 
 def test_an_installed_plugin_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EntryPoint("sparkling", "no_such_module", "osarbench")
     monkeypatch.setattr(plugins, "installed", lambda: [entry])
     with pytest.raises(OsarbenchError, match=r"installed plugin 'sparkling' .* cannot be loaded \(ModuleNotFoundError"):
-        subjects.find([])
-    assert [subject.name for subject in subjects.find(["energy"])] == ["energy"]
+        targets.find([])
+    assert [target.name for target in targets.find(["energy"])] == ["energy"]

@@ -1,7 +1,6 @@
 """Leaderboards: pages are what their scores tables say, and a table is the one that was published."""
 
 import gzip
-import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -14,6 +13,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.leaderboard import entries
 from osarbench.leaderboard import pages as leaderboard
 from osarbench.protocols import files as benchmark_files
+from osarbench.protocols import protocol as protocols
 from osarbench.run.run import run
 from osarbench.scores import table
 
@@ -27,6 +27,7 @@ def boards(tmp_path: Path) -> Path:
         copy = tmp_path / "leaderboards" / file.relative_to(SHIPPED)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
+    leaderboard.mark_stale(tmp_path / "leaderboards", "made by earlier code")  # whether they are is not what is tested
     for page, text in leaderboard.render(tmp_path / "leaderboards").items():
         page.write_text(text)
     return tmp_path / "leaderboards"
@@ -53,6 +54,37 @@ def test_a_table_that_was_edited_by_hand_is_refused(boards: Path) -> None:
     file.write_bytes(gzip.compress(text.replace(b",known,", b",unknown,", 1)))
     with pytest.raises(OsarbenchError, match="are not those it was made with"):
         leaderboard.check(boards)
+
+
+def state_other_code(boards: Path) -> Path:
+    """Let an entry state its code as runs do, with digests that this code does not have."""
+    code = {"score": {"digest": "0" * 16, "roots": ["osarbench.scores.metrics.ranking:auroc"], "files": []}}
+    return change(boards, code=code)
+
+
+def test_an_entry_whose_code_has_changed_is_named_with_what_to_run_until_it_is_marked(boards: Path) -> None:
+    state_other_code(boards)
+    (boards / "motion/stale.toml").unlink()
+    problems = [line for line in leaderboard.check(boards) if "the code of" in line]
+    assert any(
+        "has changed since" in line and "--method dear" in line and "--seed 0 --publish" in line for line in problems
+    )
+    leaderboard.mark_stale(boards, "a faster ranking")
+    for page, text in leaderboard.render(boards).items():
+        page.write_text(text)
+    assert leaderboard.check(boards) == []
+    assert "| dear †" in (boards / "motion.md").read_text()
+    assert "† Made by earlier code: a faster ranking." in (boards / "motion.md").read_text()
+
+
+def test_an_entry_whose_code_is_still_the_same_needs_no_mark(boards: Path) -> None:
+    from osarbench.artifacts.code import Code
+    from osarbench.scores.metrics import ranking
+
+    change(boards, code={"score": Code.of(ranking.auroc).facts()})
+    marked = leaderboard.mark_stale(boards, "made by earlier code")
+    assert "motion/tsm/dear-0" not in marked
+    assert "motion/tsm/dear-1" in marked
 
 
 def change(boards: Path, **facts: object) -> Path:
@@ -167,14 +199,14 @@ def test_an_entry_of_other_data_than_the_protocols_is_refused(boards: Path, role
 
 
 def test_a_protocol_of_ones_own_lies_beside_its_entries(boards: Path) -> None:
-    own = benchmark_files.shipped()["motion"].read_text() + "# mine\n"
-    sha256 = hashlib.sha256(own.encode()).hexdigest()
+    shipped = benchmark_files.shipped()["motion"]
+    own, sha256 = shipped.read_text(), protocols.read(str(shipped)).sha256
     facts = {
         **(table.read_facts(boards / "motion/tsm/dear-0.csv.gz") or {}),
         "protocol": {"name": "own", "sha256": sha256},
     }
     entries.publish(table.read(boards / "motion/tsm/dear-0.csv.gz"), facts, boards)
-    with pytest.raises(OsarbenchError, match=r"no protocol 'own', .* put its file beside them: .*own/own\.toml"):
+    with pytest.raises(OsarbenchError, match=r"no protocol 'own', .* put its file next to them: .*own/own\.toml"):
         leaderboard.check(boards)
     (boards / "own/own.toml").write_text(own)
     assert "| dear " in leaderboard.render(boards)[boards / "own.md"]

@@ -97,3 +97,8 @@ def test_a_stripped_dear_is_a_linear_layer() -> None:
     head = DearHead(6, 6, 3)
     head.strip()
     assert set(head.state_dict()) == {"fc.weight", "fc.bias"}
+
+
+def test_probabilities_are_the_mean_of_the_softmax_of_views() -> None:
+    made = Outputs(torch.zeros(1, 2, 8), torch.tensor([[[0.0, 0.0], [0.0, 100.0]]]), LinearHead(8, 8, 2))
+    assert Dnn().probabilities(made).tolist() == [[0.25, 0.75]]

@@ -20,6 +20,7 @@ from osarbench.scores.metrics import (
     ranking,
     thresholds,
 )
+from osarbench.scores.metrics.result import Evaluation
 
 
 @pytest.mark.parametrize("module", [ranking, closed, openness, expectation, thresholds, calibration])
@@ -95,6 +96,24 @@ def test_ece_and_brier_equal_their_definitions() -> None:
     assert calibration.decision_brier(confidence, correct) == sklearn_metrics.brier_score_loss(correct, confidence)
 
 
+def test_a_confidence_on_the_edge_of_two_bins_belongs_to_the_lower_one() -> None:
+    diagram = calibration.reliability([0.2, 0.4, 0.5], [True, False, True], bins=5)
+    assert diagram.videos.tolist() == [1, 1, 1, 0, 0]
+    # (0, 0.5]: |1 - 0.45| of two videos, (0.5, 1]: |0 - 0.6| of one; were 0.5 in the upper bin: 0.6 and 0.05 of two
+    assert calibration.ece([0.4, 0.5, 0.6], [True, True, False], bins=2) == pytest.approx((2 * 0.55 + 0.6) / 3)
+
+
+def test_mean_class_accuracy_leaves_out_classes_without_videos() -> None:
+    assert closed.mean_class_accuracy([0, 0, 3], [0, 1, 3]) == 0.75
+
+
+def test_dears_views_of_calibration_leave_out_a_confidence_of_zero() -> None:
+    views = calibration.dear_decisions(known=[0.0, 1.0], unknown=[0.5], known_correct=[True, True], threshold=0.2)
+    assert {name: view.confidence.tolist() for name, view in views.items() if view is not None} == {
+        "closed": [1.0], "open": [1.0, 0.5], "binary": [1.0, 0.5],
+    }  # fmt: skip
+
+
 def auroc(known: pd.DataFrame, unknown: pd.DataFrame) -> float:
     truth = np.r_[np.zeros(len(known)), np.ones(len(unknown))]
     return float(sklearn_metrics.roc_auc_score(truth, np.r_[known["uncertainty"], unknown["uncertainty"]]))
@@ -133,7 +152,8 @@ def table(*, with_calibration: bool = True, seed: int = 0) -> pd.DataFrame:
 
 def test_an_evaluation_survives_json_and_the_order_of_rows() -> None:
     result = metrics.evaluate(table())
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert json.loads(result.to_json()) == result
+    assert Evaluation.from_dict(json.loads(result.to_json())) == result
     assert metrics.evaluate(table().sample(frac=1, random_state=1))["headline"] == result["headline"]
 
 

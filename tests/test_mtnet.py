@@ -1,5 +1,6 @@
 """MTNet: every network of the repository by its name, its parts against the reference, what it cannot take."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone
+from osarbench.model.memory import recompute_blocks
 from osarbench.plugins import loading as plugins
 from osarbench_plugins.backbones._mtconv import MTBlock, MTConv, cosine_pool, halved, split
 from osarbench_plugins.backbones.mtnet import MTNetS, MTNetXS, MTNetXSG8
@@ -202,3 +204,18 @@ def test_maps_stay_in_the_layout_they_came_in(last: bool) -> None:
     torch.testing.assert_close(pooled, torch.nn.functional.avg_pool3d(maps, (1, 2, 2)))
     assert pooled.is_contiguous(memory_format=kind)
     assert chosen.is_contiguous(memory_format=kind)
+
+
+@pytest.mark.parametrize("name", ["mtnet_xs", "srtg_r3d_18"])
+def test_blocks_that_are_computed_again_give_the_same_gradients(name: str) -> None:
+    torch.manual_seed(0)
+    kept = BACKBONES[name](width=8)  # type: ignore[call-arg]
+    again = copy.deepcopy(kept)
+    assert recompute_blocks(again) == 8
+    for backbone in (kept, again):
+        backbone(clips()).vector.square().sum().backward()
+    for (key, one), (_, other) in zip(kept.named_parameters(), again.named_parameters(), strict=True):
+        assert one.grad is not None, key
+        torch.testing.assert_close(one.grad, other.grad)
+    for one_state, other_state in zip(kept.state_dict().values(), again.state_dict().values(), strict=True):
+        torch.testing.assert_close(one_state, other_state)

@@ -40,6 +40,15 @@ def test_macro_f1_from_counts_equals_relabelling(empty_class: bool) -> None:
     assert fast == pytest.approx([slow_macro_f1(made, draw) for draw in chosen], abs=1e-12)
 
 
+def test_a_class_without_videos_or_decisions_does_not_count() -> None:
+    counts = openness.OpenCounts(
+        hits=np.array([2, 0, 1]), support=np.array([3, 0, 1]), decided=np.array([2, 0, 1, 1]),
+        unknown=np.array([[0, 0, 0, 2]]),
+    )  # fmt: skip
+    f1_of_0, f1_of_2, f1_of_unknown = 4 / 5, 1.0, 4 / 5
+    assert openness.macro_f1(counts, np.array([[True]])) == pytest.approx([(f1_of_0 + f1_of_2 + f1_of_unknown) / 3])
+
+
 def test_dear_open_macro_f1_uses_up_the_generator_as_its_script_does() -> None:
     made, generator, curves = decisions(), np.random.RandomState(123), []
     for _ in range(2):  # two methods, one after the other

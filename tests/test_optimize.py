@@ -6,6 +6,7 @@ from torch import nn
 
 from osarbench.errors import OsarbenchError
 from osarbench.model.optimize import make_optimizer, rate_factor
+from osarbench.protocols import protocol
 from osarbench.protocols.protocol import Training
 
 
@@ -33,6 +34,25 @@ def test_steps_divide_by_ten_at_the_milestones() -> None:
 
 def test_warm_up_rises_linearly_from_zero() -> None:
     assert [rate_factor(recipe(warmup_epochs=2), epoch) for epoch in (0, 1, 2, 3)] == [0, 0.5, 1, 1]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step", "constant"])
+def test_a_warm_up_multiplies_every_schedule(schedule: str) -> None:
+    plain, warmed = (
+        [rate_factor(recipe(schedule=schedule, milestones=(1, 3), warmup_epochs=epochs), done) for done in (0, 1, 2, 4)]
+        for epochs in (0, 2)
+    )
+    assert warmed == pytest.approx([0, 0.5 * plain[1], plain[2], plain[3]])
+
+
+def test_slowfasts_recipe_warms_up_under_its_cosine() -> None:
+    training = protocol.read("dear2021-hmdb51").recipe("slowfast", "linear").training
+    assert training.schedule == "cosine"
+    assert training.warmup_epochs > 0
+    start, middle = rate_factor(training, 0.0), rate_factor(training, training.warmup_epochs / 2)
+    assert start == training.warmup_from
+    assert middle < 0.6
+    assert rate_factor(training, training.warmup_epochs) > 0.8
 
 
 def test_the_longest_fitting_prefix_sets_the_rate() -> None:

@@ -6,9 +6,11 @@ import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.clip import ClipSpec
 from osarbench.plugins import catalogue
 from osarbench.plugins import loading as plugins
 
@@ -192,6 +194,12 @@ def test_two_files_of_one_name_are_two_plugins_with_code_of_their_own(tmp_path: 
         ("energy", "temperature", "1/2", "a number, not '1/2'"),
         ("dear", "evidence", "softmax", "'exp' or 'relu' or 'softplus', not 'softmax'"),
         ("dear", "euc", 1, "true or false, not 1"),
+        ("knn", "neighbours", "50", "a whole number, not '50'"),
+        ("knn", "neighbours", 50.0, "a whole number, not 50.0"),
+        ("knn", "neighbours", 2**63, "1,000,000 below 2.63 in size, not one of 64 bits"),
+        ("energy", "temperature", 0, "a number above 0, not 0"),
+        ("psl", "hidden", 10**9, "a whole number from 1 to 65,536, not 1000000000"),
+        ("mds", "shrinkage", -0.1, "a number from 0 to 1 or none, not -0.1"),
     ],
 )
 def test_a_setting_of_a_wrong_type_is_refused(method: str, setting: str, value: object, complaint: str) -> None:
@@ -203,3 +211,114 @@ def test_the_word_none_is_none_where_no_text_is_wanted() -> None:
     edl = plugins.load(("methods",)).method("edl")
     found = plugins.check_settings("method", edl, {"clamp": "none", "kl": "none", "dropout": 0}, "--set")
     assert found == {"clamp": None, "kl": "none", "dropout": 0}
+
+
+STRANGER = """
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+from osarbench import Method, hookimpl
+
+class Shape(Enum):
+    ROUND = "round"
+    SQUARE = "square"
+
+class Plain:
+    pass
+
+class Stranger(Method):
+    name = "stranger"
+    def __init__(self, *, few: Annotated[int, Field(ge=1, le=5)] = 1, sizes: tuple[float, ...] = (),
+                 file: Path = Path(), shape: Shape = Shape.ROUND, layers: Literal[2, 4] = 2, plain: Plain = Plain(),
+                 either: int | Sequence[int] = 1, untyped=None):
+        pass
+    def uncertainty(self, outputs):
+        return outputs.logits.sum(dim=1)
+
+@hookimpl
+def osarbench_methods():
+    return [Stranger]
+"""
+
+
+def stranger(folder: Path, **settings: object) -> dict[str, object]:
+    (folder / "stranger.py").write_text(STRANGER)
+    kind = plugins.load(("methods",), [folder / "stranger.py"]).method("stranger")
+    return plugins.check_settings("method", kind, settings, "--set")
+
+
+def test_settings_are_read_as_whatever_they_are_annotated_with(tmp_path: Path) -> None:
+    found = stranger(tmp_path, sizes=[1, 2.5], file="a.csv", shape="square", either=[1, 2], untyped={"a": [1]}, few=5)
+    shape = found.pop("shape")
+    assert getattr(shape, "name", None) == "SQUARE"
+    assert found == {"sizes": (1.0, 2.5), "file": Path("a.csv"), "either": [1, 2], "untyped": {"a": [1]}, "few": 5}
+
+
+def test_what_no_annotation_can_judge_is_left_to_the_plugin(tmp_path: Path) -> None:
+    assert stranger(tmp_path, plain="anything") == {"plain": "anything"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "complaint"),
+    [
+        ("few", 6, "a whole number from 1 to 5, not 6"),
+        ("shape", "oval", "'round' or 'square', not 'oval'"),
+        ("layers", 3, "2 or 4, not 3"),
+        ("layers", True, "2 or 4, not True"),
+        ("sizes", ["1"], "a list, not ['1']"),
+        ("either", "many", "a whole number or a list, not 'many'"),
+        ("file", 3, "text, not 3"),
+        ("few", "x" * 1000, "a whole number, not 'xxxxxxxx"),
+    ],
+)
+def test_a_setting_of_a_stranger_is_held_to_its_annotation(
+    setting: str, value: object, complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OsarbenchError) as raised:
+        stranger(tmp_path, **{setting: value})
+    assert complaint in str(raised.value)
+    assert len(str(raised.value)) < 200
+
+
+def test_rgb_is_a_modality_of_three_channels_that_a_mirror_reverses() -> None:
+    rgb = plugins.load(("modalities",)).modality("rgb")()
+    frames = np.arange(2 * 2 * 4 * 3, dtype=np.uint8).reshape(2, 2, 4, 3)
+    assert (rgb.channels, rgb.stack, len(rgb.mean), len(rgb.std)) == (3, 1, 3, 3)
+    assert np.array_equal(rgb.flip(frames)[0, 0, :, 0], [9, 6, 3, 0])
+    assert rgb.flip(frames).flags["C_CONTIGUOUS"]
+
+
+def test_a_clip_is_rgb_and_normalised_like_it_unless_a_backbone_says_otherwise() -> None:
+    rgb = plugins.load(("modalities",)).modality("rgb")
+    assert (ClipSpec().mean, ClipSpec().std) == (rgb.mean, rgb.std)
+
+
+MODALITY = """
+from osarbench import Modality, hookimpl
+
+class Flow(Modality):
+    name, channels, mean, std, stack = "flow", 2, (0.5, 0.5), (0.5, 0.5), 5
+    def flip(self, frames):
+        return frames[:, :, ::-1]
+
+@hookimpl
+def osarbench_modalities():
+    return [Flow]
+"""
+
+
+def test_a_modality_is_a_plugin_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(MODALITY)
+    loaded = plugins.load(files=[tmp_path / "flow.py"])
+    assert sorted(loaded.modalities) == ["flow", "rgb"]
+    with pytest.raises(OsarbenchError, match="There is no modality 'flaw'. Did you mean 'flow'"):
+        loaded.modality("flaw")
+
+
+def test_a_modality_states_mean_and_std_for_every_channel(tmp_path: Path) -> None:
+    (tmp_path / "flow.py").write_text(MODALITY.replace("(0.5, 0.5), 5", "(0.5,), 5"))
+    with pytest.raises(OsarbenchError, match="mean and std as one number a channel: channels = 2, .* std = .0.5,."):
+        plugins.load(files=[tmp_path / "flow.py"])

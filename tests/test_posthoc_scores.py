@@ -1,5 +1,6 @@
 """Every post-hoc score: what it says of planted unknown videos, and that each video stands alone."""
 
+import math
 from functools import cache
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Head, LinearHead, Method, Outputs
 from osarbench.plugins import catalogue
 from osarbench.plugins import loading as plugins
+from osarbench.plugins.loading import check_settings
 from osarbench_plugins.methods._posthoc import PostHoc
 
 DIM, CAUSES, KNOWN = 48, 24, 6
@@ -184,13 +186,20 @@ def test_very_sure_videos_do_not_tie(name: str) -> None:
     ("name", "setting", "value"),
     [
         ("vim", "components", 0), ("knn", "neighbours", 0), ("react", "clip", 101), ("ash_p", "prune", -20),
-        ("vra", "low", 95), ("mds", "shrinkage", 2), ("energy", "temperature", -1), ("gen", "classes", 0),
-        ("openmax", "tail", 1), ("kde", "bandwidth", 0), ("nac", "bins", 0), ("gmm_diag", "prior", -1),
+        ("mds", "shrinkage", 2), ("energy", "temperature", -1), ("gen", "classes", 0),
+        ("openmax", "tail", 1), ("kde", "bandwidth", 0), ("nac", "bins", 10**11), ("gmm_diag", "prior", 0),
+        ("kde", "bandwidth", math.inf), ("odin_temperature", "temperature", math.nan), ("iforest", "seed", -1),
+        ("knn", "neighbours", 2**63),
     ],
 )  # fmt: skip
 def test_a_setting_without_sense_is_refused(name: str, setting: str, value: float) -> None:
-    with pytest.raises(OsarbenchError, match=f"{name}: {setting} is .*, {value} is not"):
-        SCORES[name](**{setting: value})
+    with pytest.raises(OsarbenchError, match=f"'{setting}' of the method '{name}' is .* number .*, not "):
+        check_settings("method", SCORES[name], {setting: value}, "--set")
+
+
+def test_a_floor_above_the_ceiling_is_refused() -> None:
+    with pytest.raises(OsarbenchError, match="vra: low is a percentile not above high, and 95 is above 90"):
+        SCORES["vra"](low=95)
 
 
 def test_a_network_that_died_still_has_neuron_states() -> None:

@@ -170,3 +170,8 @@ def test_scores_of_views_by_hand() -> None:
     mean = (-(0.9 * np.log(0.9) + 0.1 * np.log(0.1)) + np.log(2)) / 2
     assert METHODS["view_jsd"]().uncertainty(videos).tolist() == pytest.approx([entropy - mean, 0], abs=1e-7)
     assert METHODS["view_angle"]().uncertainty(videos).tolist() == pytest.approx([1 - np.sqrt(0.5), 0], abs=1e-7)
+
+
+def test_an_energy_of_another_temperature_stays_on_the_scale_of_the_logits() -> None:
+    energy_score = METHODS["energy"](temperature=2.0).uncertainty(given()[2])
+    np.testing.assert_allclose(energy_score, -2 * logsumexp(case().logits / 2, axis=1), rtol=1e-5)

@@ -73,10 +73,11 @@ def test_a_backbone_section_overrides_the_recipe_for_that_backbone_alone(tmp_pat
     assert protocol.clip_spec(ClipSpec(), read.recipe("tsm").clips, "").size == 96
 
 
-def test_the_hash_is_that_of_the_file(tmp_path: Path) -> None:
+def test_the_hash_is_that_of_what_the_file_says_not_of_its_comments(tmp_path: Path) -> None:
     first = protocol.read(write(tmp_path, SMALL)).sha256
     assert protocol.read(write(tmp_path, SMALL)).sha256 == first
-    assert protocol.read(write(tmp_path, SMALL + "# a comment\n")).sha256 != first
+    assert protocol.read(write(tmp_path, SMALL + "# a comment\n")).sha256 == first
+    assert protocol.read(write(tmp_path, SMALL.replace("epochs = 2", "epochs = 3"))).sha256 != first
 
 
 def test_one_head_of_one_backbone_can_have_a_rate_and_settings_of_its_own(tmp_path: Path) -> None:

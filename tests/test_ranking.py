@@ -53,6 +53,16 @@ def test_aupr_equals_scikit_learn_in_both_conventions(positive: str, ties: bool)
     assert trapezoid == pytest.approx(sklearn_metrics.auc(recall, precision), abs=1e-12)
 
 
+def test_prevalence_is_the_share_of_positives_to_which_they_are_weighted() -> None:
+    known, unknown, _ = scores()
+    expected = sklearn_metrics.average_precision_score(
+        *both(known, unknown),
+        sample_weight=np.r_[np.full(len(known), 0.8 / len(known)), np.full(len(unknown), 0.2 / len(unknown))],
+    )
+    found = ranking.aupr(ranking.rank(known=known, unknown=unknown), rule="step", prevalence=0.2)
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
 def test_balanced_aupr_does_not_know_how_many_unknown_videos_there_are() -> None:
     known, unknown, _ = scores()
     few = ranking.aupr(ranking.rank(known=known, unknown=unknown), rule="step", prevalence=0.5)

@@ -51,4 +51,4 @@ def test_every_protocol_is_in_the_readme() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.read_text().splitlines()) <= 180
+    assert len(README.read_text().splitlines()) <= 200

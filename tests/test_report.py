@@ -2,18 +2,22 @@
 
 import itertools
 import json
+import os
 import re
+import shutil
 from collections.abc import Sequence
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import av
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from hostile_names import HOSTILE as NAMES
 from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
@@ -34,12 +38,15 @@ from osarbench.reports import (
 )
 from osarbench.reports.bins import bin_edges
 from osarbench.reports.build import build
+from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import FloatArray
 
 HOSTILE = "<script>alert('&\")</script>$x^2$"
 SECTIONS = ["summary", "ranking", "uncertainty", "threshold", "calibration", "confusion", "classes", "disagreements",
             "sources"]  # fmt: skip
+#: Hostile names that a CSV field can hold: Python 3.11 does not quote a lone carriage return.
+HOSTILE_NAMES = [name for name in NAMES if "\r" not in name]
 VOID = {"meta", "img", "br", "hr"}
 
 
@@ -355,6 +362,54 @@ def linear(colour: str) -> FloatArray:
 def luminance(colour: str) -> float:
     """Return the relative luminance of WCAG 2."""
     return float(np.dot(linear(colour), [0.2126, 0.7152, 0.0722]))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[str]]:
+    """A page whose classes, videos and one method bear hostile names, and the names as they are to be shown."""
+    classes, folder = HOSTILE_NAMES, tmp_path_factory.mktemp("hostile")
+    for seed, name in enumerate(("plain.csv", "<b>|`[x](y)`\n$x^2$.csv")):
+        table.write(rows(seed, classes=classes), folder / name)
+    return rendered([folder / "plain.csv", folder / "<b>|`[x](y)`\n$x^2$.csv"], folder), [*map(visible, classes)]
+
+
+def test_hostile_names_are_text_on_one_line_and_add_no_element(hostile: tuple[str, list[str]]) -> None:
+    text, names = hostile
+    seen = Page(text)
+    assert not {"script", "b>"} & {tag for tag, _ in seen.tags}
+    assert "\u202e" not in text
+    assert all(character.isprintable() or character in "\n\u00a0" for character in text)
+    assert "<b>|`[x](y)`␊$x^2$" in seen.text
+    shown = {cells[0] for cells in seen.cells}
+    assert len(shown & set(names)) >= 10  # of each table of many classes, the best and the worst
+    assert all(f"{name} → " in seen.text for name in names)
+
+
+def test_a_figure_file_of_hostile_names_is_well_formed(tmp_path: Path) -> None:
+    file = tmp_path / "\x1b[31m<b>&\n\u202e.csv"
+    table.write(rows(classes=HOSTILE_NAMES), file)
+    for path in figures.write(figures.figures(results.gather([file])), tmp_path / "figures", form="svg"):
+        ElementTree.fromstring(path.read_text(encoding="utf-8"))
+
+
+def test_a_file_name_that_is_not_utf8_becomes_a_page(tmp_path: Path) -> None:
+    table.write(rows(), tmp_path / "plain.csv")
+    (tmp_path / "plain.csv").rename(tmp_path / os.fsdecode(b"caf\xe9.csv"))
+    (page_text := rendered([tmp_path / os.fsdecode(b"caf\xe9.csv")], tmp_path)).encode("utf-8")
+    assert "caf\ufffd" in Page(page_text).text
+
+
+def test_a_page_of_forty_results_is_drawn_without_a_warning_and_names_them_all(tmp_path: Path) -> None:
+    files = [tmp_path / f"a-method-with-a-name-{number}.csv" for number in range(40)]
+    table.write(rows(classes=("Run", "Sit")), files[0])
+    for file in files[1:]:
+        shutil.copy(files[0], file)
+    gathered = results.gather(files)
+    seen = [figure for figure in figures.figures(gathered) if figure.position is None]
+    assert {figure.name for figure in seen} == {"roc", "precision-recall", "openness", "reliability"}
+    for figure in seen:
+        drawn = style.inline(figure.draw, name=figure.name, label=figure.label, size=figure.inches)
+        assert all(f"{file.stem}" in drawn for file in files)
 
 
 def test_a_table_escapes_text_and_attributes_alike() -> None:

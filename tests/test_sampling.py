@@ -70,3 +70,13 @@ def test_a_draw_follows_from_its_generator() -> None:
     first, again = (train_indices(300, spec, np.random.default_rng(5)).tolist() for _ in range(2))
     assert first == again
     assert train_indices(300, spec, np.random.default_rng(6)).tolist() != first
+
+
+def test_training_segments_of_a_video_shorter_than_their_number_are_spread_evenly() -> None:
+    found = uniform_clips(5, frames=1, stride=1, clips=8, randomness=np.random.default_rng(0))
+    assert found[:, 0].tolist() == [0, 1, 1, 2, 2, 3, 4, 4]
+
+
+def test_frames_of_a_segment_are_a_stride_apart_at_test_time_too() -> None:
+    spec = ClipSpec(segments=2, frames=3, stride=4, sampling="uniform", test_clips=1)
+    assert view_indices(52, spec).tolist() == [[10, 14, 18, 30, 34, 38]]  # middles of two intervals of 20.5 frames

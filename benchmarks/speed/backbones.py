@@ -1,17 +1,20 @@
-"""How fast backbones train and test, and what share of the machine's matrix multiplication that is.
+"""How fast backbones train and test, what memory that takes, and what share of the matrix limit it is.
 
 Usage: python benchmarks/speed/backbones.py [--backbones tsm,i3d,...] [--device cuda] [--batch 8] [--compile]
+       python benchmarks/speed/backbones.py --backbones srtg_r3d_34,mtnet_s --frames 16 --size 224
 
-Clips are drawn once and lie on the device already: decoding is another benchmark. A training step is forward, loss,
-backward and SGD under a linear head at the training size; a test step is a forward pass at the test size, one view.
-Multiply-adds are those of FlopCounterMode (a backward pass counts about twice a forward one), the limit is the best of
-square matrix products in the same precision.
+Clips are drawn once and lie on the device already: decoding is another benchmark. A training step is forward with its
+loss, backward, and SGD under a linear head at the training size; a test step is a forward pass at the test size, one
+view. Multiply-adds are those of FlopCounterMode (a backward pass counts about twice a forward one; published tables
+that call them FLOPs count each as one or as two), the limit is the best of square matrix products in the same
+precision. "kept" is what a training step's forward pass keeps for its backward pass, without the weights.
 """
 
 import argparse
+import dataclasses
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -25,55 +28,89 @@ from osarbench.plugins import loading as plugins
 CLASSES = 101
 
 
+class Measured(NamedTuple):
+    """One step of one backbone."""
+
+    seconds: float  #: of a batch, the median
+    macs: float  #: multiply-adds of a batch
+    kept: float | None = None  #: bytes of a batch, kept for the backward pass
+
+
 def main() -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--backbones", default="tsm,i3d,slowfast,tpn")
+    parser.add_argument("--backbones", default="tsm,i3d,slowfast,tpn,srtg_r3d_34,mtnet_s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=0, help="clips in a step; 0: 8 on a GPU, 2 elsewhere")
+    parser.add_argument("--frames", type=int, help="of a segment, in the place of each backbone's own")
+    parser.add_argument("--size", type=int, help="pixels, in the place of each backbone's own")
     parser.add_argument("--seconds", type=float, default=5.0, help="to measure each step for, after two warm-ups")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--contiguous", action="store_true", help="weights and clips as their shape says")
     asked = parser.parse_args()
     device = torch.device(asked.device)
     precision = torch.bfloat16 if device.type == "cuda" else torch.float32
     batch = asked.batch or (8 if device.type == "cuda" else 2)
     limit = matrix_limit(device, precision)
+    changes = {"frames": asked.frames, "size": asked.size, "test_size": asked.size}
     rows = []
     for name in asked.backbones.split(","):
-        for what, (rate, macs) in measure(name, device, batch, asked.seconds, compile_it=asked.compile).items():
-            done = 2 * macs * rate / 1e12
-            rows.append([name, what, f"{rate:.2f}", f"{macs / 1e9:.0f}", f"{done:.3f}", f"{100 * done / limit:.0f} %"])
+        found = measure(name, device, batch, asked, {key: value for key, value in changes.items() if value})
+        for what, step in found.items():
+            done = 2 * step.macs / step.seconds / 1e12
+            kept = "" if step.kept is None else f"{step.kept / batch / 1e6:.0f}"
+            rows.append([
+                name, what, f"{1e3 * step.seconds / batch:.0f}", f"{batch / step.seconds:.2f}",
+                f"{step.macs / batch / 1e9:.2f}", f"{done:.3f}", f"{100 * done / limit:.0f} %", kept,
+            ])  # fmt: skip
     print(
         f"{device.type}, {precision}, batches of {batch}, {torch.get_num_threads()} threads; limit {limit:.3f} TFLOP/s"
     )
-    print(tabulate(rows, headers=["", "step", "clips/s", "GMACs a clip", "TFLOP/s", "of the limit"]))
+    headers = ["", "step", "ms a clip", "clips/s", "GMACs a clip", "TFLOP/s", "of the limit", "kept, MB a clip"]
+    print(tabulate(rows, headers=headers))
 
 
 def measure(
-    name: str, device: torch.device, batch: int, seconds: float, *, compile_it: bool
-) -> dict[str, tuple[float, float]]:
-    """Return clips a second and multiply-adds a clip of a training and a test step."""
+    name: str, device: torch.device, batch: int, asked: argparse.Namespace, changes: Mapping[str, int]
+) -> dict[str, Measured]:
+    """Return what a training step, its two passes and a test step of a backbone take.
+
+    Args:
+        name: of the backbone, as it is by default.
+        device: where it runs.
+        batch: clips in a step.
+        asked: the command line's other settings.
+        changes: fields of the clip specification that are not the backbone's own.
+    """
     backbone = plugins.load(kinds=("backbones",)).backbone(name)()
-    spec = backbone.clip
+    spec = dataclasses.replace(backbone.clip, **changes)
     network = Network(backbone, LinearHead(backbone.dim, backbone.map_dim, CLASSES), spec).to(device)
-    channels_last(network)
-    if compile_it:
+    if not asked.contiguous:
+        channels_last(network)
+    if asked.compile:
         network.backbone.compile()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
     generator = torch.Generator().manual_seed(0)
 
-    def clips(size: int) -> torch.Tensor:
-        drawn = torch.randint(256, (batch, spec.length, size, size, 3), dtype=torch.uint8, generator=generator)
-        return drawn.to(device).movedim(-1, 1)  # [N, 3, T, S, S], channels-last
+    def clips(length: int, size: int) -> torch.Tensor:
+        drawn = torch.randint(256, (batch, length, size, size, 3), dtype=torch.uint8, generator=generator)
+        drawn = drawn.to(device).movedim(-1, 1)  # [N, 3, T, S, S], channels-last
+        return drawn.contiguous() if asked.contiguous else drawn
 
-    training, testing = clips(spec.size), clips(spec.test_size)
+    training, testing = clips(spec.length, spec.size), clips(spec.test_length, spec.test_size)
     labels = torch.randint(CLASSES, (batch,), generator=generator).to(device)
     autocast = torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    losses: list[torch.Tensor] = []
 
-    def train() -> None:
+    def forward() -> None:
         with autocast:
             _, terms = network(training, labels, Progress(epoch=0, epochs=1, step=0))
-        torch.stack(list(terms.values())).sum().backward()
+        losses.append(torch.stack(list(terms.values())).sum())
+
+    def backward() -> None:
+        losses.pop().backward()
+
+    def update() -> None:
         optimizer.step()
         optimizer.zero_grad()
 
@@ -81,19 +118,43 @@ def measure(
         with torch.inference_mode(), autocast:
             network.vectors(testing)
 
-    found = {"train": (clips_per_second(network.train(), train, device, batch, seconds), counted(train) / batch)}
-    found["test"] = (clips_per_second(network.eval(), test, device, batch, seconds), counted(test) / batch)
-    return found
+    network.train()
+    seconds = timed_steps((forward, backward, update), device, asked.seconds)
+    macs = [counted(step) for step in (forward, backward)]
+    kept = bytes_kept(network, forward)
+    losses.clear()
+    network.eval()
+    (test_seconds,) = timed_steps((test,), device, asked.seconds)
+    return {
+        "forward": Measured(seconds[0], macs[0], kept),
+        "backward": Measured(seconds[1], macs[1]),
+        "training step": Measured(sum(seconds), sum(macs)),
+        "test": Measured(test_seconds, counted(test)),
+    }
 
 
-def clips_per_second(network: Any, step: Callable[[], None], device: torch.device, batch: int, seconds: float) -> float:
-    """Return the clips a second of a step, the median of single steps."""
-    for _ in range(2):
-        step()
-    times: list[float] = []
-    while sum(times) < seconds or len(times) < 3:
-        times.append(timed(step, device))
-    return batch / sorted(times)[len(times) // 2]
+def timed_steps(steps: tuple[Callable[[], None], ...], device: torch.device, seconds: float) -> list[float]:
+    """Return the seconds of each of some steps, which are taken one after the other: medians."""
+    times: list[list[float]] = []
+    while len(times) < 5 or sum(map(sum, times[2:])) < seconds:
+        times.append([timed(step, device) for step in steps])
+    return [sorted(column)[len(column) // 2] for column in zip(*times[2:], strict=True)]  # two warm up
+
+
+def bytes_kept(network: torch.nn.Module, forward: Callable[[], None]) -> float:
+    """Return the bytes that a forward pass keeps for its backward pass, each storage once, without the weights."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        forward()
+    for own in (*network.parameters(), *network.buffers()):
+        kept.pop(own.untyped_storage().data_ptr(), None)
+    return float(sum(kept.values()))
 
 
 def counted(step: Callable[[], None]) -> float:

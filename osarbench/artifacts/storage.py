@@ -11,7 +11,7 @@ from pathlib import Path
 
 from osarbench.errors import OsarbenchError
 
-LITTLE_SPACE = 1_000_000  # bytes; with less left, a failed write is laid on the disk
+LITTLE_SPACE = 1_000_000  # bytes; with less left, a failed write is blamed on the disk
 
 
 @contextmanager

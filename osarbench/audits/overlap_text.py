@@ -9,6 +9,7 @@ from tabulate import tabulate
 from osarbench.audits.exclusions import ExclusionList
 from osarbench.audits.overlap import NOTABLE, Candidate
 from osarbench.audits.sweep import METRICS, NONE, Result, Turn, turns
+from osarbench.scores.metrics.registry import find
 
 SHOWN = 20  #: candidates in the terminal
 VERDICT = "Candidates for manual review, not a verdict: what looks alike need not be the same action."
@@ -72,9 +73,9 @@ def _results(results: Sequence[Result]) -> Iterator[str]:
     cells = {(result.list, result.table): result for result in results}
     titles = list(dict.fromkeys(result.list for result in results))
     left = [(title, _removed(cells[title, tables[0]]), cells[title, tables[0]].unknown) for title in titles]
-    shown = {key: f"{label} {'↑' if higher else '↓'}" for key, (label, higher) in METRICS.items()}
+    shown = {key: find(key).title for key in METRICS}
     if len(tables) == 1:
-        shown["closed_accuracy"] = "closed accuracy ↑"
+        shown["closed_accuracy"] = find("closed_accuracy").title
         rows = [[*start, *(_percent(getattr(cells[start[0], tables[0]], key)) for key in shown)] for start in left]
         yield _table(rows, ["without", "classes", "unknown videos", *shown.values()])
         return
@@ -92,7 +93,7 @@ def _turns(found: Sequence[Turn]) -> Iterator[str]:
     if by_pair:
         yield "The order of methods depends on the list (whether by more than chance is not tested here):"
     for (metric, better, worse), titles in by_pair.items():
-        yield f"  {METRICS[metric][0]}: {better} is before {worse} with all classes, behind without {', '.join(titles)}"
+        yield f"  {find(metric).label}: {better} is before {worse} with all classes, behind without {', '.join(titles)}"
 
 
 def _sources(lists: Mapping[str, ExclusionList]) -> Iterator[str]:

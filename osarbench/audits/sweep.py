@@ -7,10 +7,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from osarbench.scores.metrics import closed, ranking
+from osarbench.scores.metrics.registry import find
 
 NONE = "none"  #: the list that takes nothing out
-#: Key -> shown, and whether higher is better. The closed accuracy is the same for every list: it has no unknown videos.
-METRICS = {"auroc": ("AUROC", True), "fpr95_unknown_first": ("FPR95", False), "oscr": ("OSCR", True)}
+#: What is shown; the closed accuracy is the same for every list: it has no unknown videos.
+METRICS = ("auroc", "fpr95_unknown_first", "oscr")
 
 
 class Result(NamedTuple):
@@ -57,13 +58,13 @@ def _turns(results: list[Result]) -> Iterator[Turn]:
     cells = {(result.list, result.table): result for result in results}
     tables = list(dict.fromkeys(result.table for result in results))
     for title in dict.fromkeys(result.list for result in results):
-        for metric, (_, higher) in METRICS.items():
+        for metric in METRICS:
             for pair in combinations(tables, 2):
                 before = [getattr(cells[NONE, table], metric) for table in pair]
                 after = [getattr(cells[title, table], metric) for table in pair]
                 if None in before or None in after or (before[0] - before[1]) * (after[0] - after[1]) >= 0:
                     continue
-                better, worse = pair if (before[0] > before[1]) == higher else pair[::-1]
+                better, worse = pair if (before[0] - before[1]) * find(metric).sign > 0 else pair[::-1]
                 yield Turn(title, metric, better, worse)
 
 

@@ -1,26 +1,26 @@
-"""The conformance kit: what every plugin promises, tried on a world of which the answer is known.
+"""The conformance kit: the checks that every plugin must pass, run on synthetic data with a known answer.
 
-In a plugin's own tests, one test a promise::
+In a plugin's own tests, one test a check::
 
-    @pytest.mark.parametrize("promise", osarbench.checks.promises("method"), ids=str)
-    def test_my_method(promise):
-        promise(MyMethod)
+    @pytest.mark.parametrize("check", osarbench.testing.checks("method"), ids=str)
+    def test_my_method(check):
+        check(MyMethod)
 
-Or all at once: ``check_method(MyMethod)`` returns a verdict on each. A promise that a plugin breaks on purpose is
-excused by its class attribute ``excuses = {"promise_name": "the reason"}``; it is then skipped with that reason, and
-fails should it be kept after all. `osarbench check` runs the same promises from the command line.
+Or all at once: ``check_method(MyMethod)`` returns one result a check. A plugin that fails a check on purpose lists it
+in its class attribute ``expected_failures = {"check_name": "the reason"}``. The check is then skipped with that reason,
+and fails if the plugin passes it after all. `osarbench check` runs the same checks from the command line.
 """
 
-from osarbench.checks.check import BrokenPromiseError, NotTried, Promise, Verdict
-from osarbench.checks.kit import check_backbone, check_dataset, check_method, promises
+from osarbench.checks.check import Check, CheckFailed, CheckResult, CheckSkipped
+from osarbench.checks.kit import check_backbone, check_dataset, check_method, checks
 
 __all__ = [
-    "BrokenPromiseError",
-    "NotTried",
-    "Promise",
-    "Verdict",
+    "Check",
+    "CheckFailed",
+    "CheckResult",
+    "CheckSkipped",
     "check_backbone",
     "check_dataset",
     "check_method",
-    "promises",
+    "checks",
 ]

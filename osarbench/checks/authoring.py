@@ -1,4 +1,4 @@
-"""`osarbench new`: a plugin that works, with its test, to start from."""
+"""`osarbench new`: a working plugin, with its test, to start from."""
 
 import keyword
 import re
@@ -15,10 +15,11 @@ from osarbench.plugins.catalogue import catalogue
 from osarbench.plugins.loading import ALL_POSTHOC
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+BUILT_IN = Path("plugins", "osarbench_plugins")  #: in a clone
 
 
 class Written(NamedTuple):
-    """What was written, and what to do with it."""
+    """The files that were written, and what to do with them."""
 
     files: Sequence[Path]  #: the plugin first, then its test
     next_steps: Sequence[str]  #: lines for the terminal
@@ -30,12 +31,12 @@ def write(kind: str, name: str, folder: Path, *, package: bool = False) -> Writt
     Args:
         kind: "method", "backbone" or "dataset".
         name: in snake_case.
-        folder: where; a package becomes a folder of its own in it.
-        package: an installable package with an entry point.
+        folder: the folder to write to; a package becomes a new folder in it.
+        package: whether to write an installable package with an entry point.
 
     Raises:
-        OsarbenchError: the name is no name or taken, or a file is there already, and nothing is written; or the folder
-            cannot be written to.
+        OsarbenchError: the name is invalid or taken, or a file exists already (nothing is written then); or the folder
+            is not writable.
     """
     check_name(kind, name)
     if package:
@@ -46,7 +47,7 @@ def write(kind: str, name: str, folder: Path, *, package: bool = False) -> Writt
         files, steps = _loose(kind, name, folder)
     for file in files:
         if file.exists():
-            raise OsarbenchError(f"{file} is there already. Nothing was written; choose another name or folder.")
+            raise OsarbenchError(f"{file} exists already. Nothing was written; choose another name or folder.")
     try:
         for file, text in files.items():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,12 +58,12 @@ def write(kind: str, name: str, folder: Path, *, package: bool = False) -> Writt
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise an `OsarbenchError` for a name that is not in snake_case, is Python's own, or is taken."""
+    """Raise an `OsarbenchError` for a name that is not in snake_case, is a keyword or module of Python, or is taken."""
     if NAME.fullmatch(name) is None or keyword.iskeyword(name):
         snake = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
-        meant = f" Did you mean '{snake}'?" if NAME.fullmatch(snake) and not keyword.iskeyword(snake) else ""
+        hint = f" Did you mean '{snake}'?" if NAME.fullmatch(snake) and not keyword.iskeyword(snake) else ""
         raise OsarbenchError(
-            f"'{name}' cannot be the name of a {kind}: it is a Python name in small letters, digits and _.{meant}"
+            f"'{name}' cannot be the name of a {kind}: it is a Python name in lower-case letters, digits and _.{hint}"
         )
     if name in sys.stdlib_module_names or name in ("numpy", "osarbench", "pandas", "torch", "torchvision"):
         raise OsarbenchError(f"A file {name}.py would hide the Python module of this name. Choose another name.")
@@ -72,9 +73,9 @@ def check_name(kind: str, name: str) -> None:
 
 
 def is_clone(folder: Path) -> bool:
-    """Say whether a folder is a clone of osarbench, where plugins are built in."""
+    """Say whether a folder is a clone of osarbench, where a new plugin becomes a built-in one."""
     project = folder / "pyproject.toml"
-    if not (folder / "plugins" / "methods").is_dir() or not project.is_file():
+    if not (folder / BUILT_IN / "methods").is_dir() or not project.is_file():
         return False
     try:
         content = tomllib.loads(project.read_text(encoding="utf-8"))
@@ -84,7 +85,7 @@ def is_clone(folder: Path) -> bool:
 
 
 def _built_in(kind: str, name: str, folder: Path) -> tuple[Mapping[Path, str], Sequence[str]]:
-    file, test = folder / "plugins" / f"{kind}s" / f"{name}.py", folder / "tests" / f"test_{name}.py"
+    file, test = folder / BUILT_IN / f"{kind}s" / f"{name}.py", folder / "tests" / f"test_{name}.py"
     files = _filled(kind, name, file, test, module=f"osarbench_plugins.{kind}s.{name}", built_in=True)
     return files, [f"  osarbench check {name}", f"  pytest {test}", f"  {_run(kind, name)}"]
 
@@ -99,22 +100,22 @@ def _package(kind: str, name: str, folder: Path) -> tuple[Mapping[Path, str], Se
     module, root = f"osarbench_{name}", folder / f"osarbench-{name.replace('_', '-')}"
     file, test = root / f"{module}.py", root / f"test_{module}.py"
     run = _run(kind, name)
-    words = {"kind": kind, "name": name, "dashed": name.replace("_", "-"), "run": run}
+    fields = {"kind": kind, "name": name, "dashed": name.replace("_", "-"), "run": run}
     files = dict(_filled(kind, name, file, test, module=module))
-    files[root / "pyproject.toml"] = Template(templates.PYPROJECT).substitute(words)
-    files[root / "README.md"] = Template(templates.README).substitute(words)
+    files[root / "pyproject.toml"] = Template(templates.PYPROJECT).substitute(fields)
+    files[root / "README.md"] = Template(templates.README).substitute(fields)
     steps = [f"  pip install -e {root}", f"  osarbench check {name}", f"  pytest {test}", f"  {run}"]
     return files, steps
 
 
 def _filled(kind: str, name: str, file: Path, test: Path, *, module: str, built_in: bool = False) -> Mapping[Path, str]:
-    words = {"name": name, "cls": _class_name(name), "title": _title(name)}
-    own = f"from {module} import {words['cls']}"
+    fields = {"name": name, "cls": _class_name(name), "title": _title(name)}
+    own = f"from {module} import {fields['cls']}"
     imports = _imports(templates.PLUGIN_IMPORTS[kind], "", built_in=built_in)
     imports_of_test = _imports(templates.TEST_IMPORTS[kind], own, built_in=built_in)
     return {
-        file: Template(templates.PLUGINS[kind]).substitute(words, imports=imports),
-        test: Template(templates.TESTS[kind]).substitute(words, imports=imports_of_test),
+        file: Template(templates.PLUGINS[kind]).substitute(fields, imports=imports),
+        test: Template(templates.TESTS[kind]).substitute(fields, imports=imports_of_test),
     }
 
 

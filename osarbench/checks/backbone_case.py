@@ -1,4 +1,4 @@
-"""A backbone and a small clip for it: what every promise of backbones looks at."""
+"""A backbone and small clips for it: what every check of backbones is given."""
 
 import copy
 from functools import cached_property
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from osarbench.checks import heads
-from osarbench.checks.check import BrokenPromiseError, title
+from osarbench.checks.check import CheckFailed, title
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
 
-SIDES = (64, 112, 224)  #: pixels, tried in this order: a promise costs less on small clips
+SIDES = (64, 112, 224)  #: pixels, tried in this order: checks cost less on small clips
 
 
 class BackboneCase:
@@ -34,20 +34,20 @@ class BackboneCase:
 
     @cached_property
     def built(self) -> Backbone:
-        """One backbone in evaluation mode, which all promises leave as it is."""
+        """One backbone in evaluation mode, which no check alters."""
         return self.new().eval()
 
     @cached_property
     def spare(self) -> Backbone:
-        """A second one, made from the same seed, for what alters a backbone."""
+        """A second one, built from the same seed, for checks that alter a backbone."""
         return self.new().eval()
 
     @cached_property
     def side(self) -> int:
-        """The smallest side in pixels, of `SIDES` or the clip's own, that the backbone takes.
+        """The smallest side in pixels, of `SIDES` or the clip's own, that the backbone accepts.
 
         Raises:
-            BrokenPromiseError: it takes none, not even its own.
+            CheckFailed: it accepts none, not even its own.
         """
         own = self.built.clip.test_size
         sides = [side for side in SIDES if side < own] + [own]
@@ -59,11 +59,11 @@ class BackboneCase:
                 reasons.append(str(error).splitlines()[0] if str(error) else type(error).__name__)
             else:
                 return side
-        raise BrokenPromiseError(f"It does not take its own clip of {self.built.clip.length} x {own} px: {reasons[-1]}")
+        raise CheckFailed(f"It does not accept its own clip of {self.built.clip.length} x {own} px: {reasons[-1]}")
 
     @cached_property
     def clips(self) -> Tensor:
-        """Two small normalised clips [2, 3, T, S, S] of the length of its own."""
+        """Two small normalised clips [2, 3, T, S, S] of its own length."""
         shape = (2, 3, self.built.clip.length, self.side, self.side)
         return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
@@ -79,26 +79,26 @@ class BackboneCase:
 
     @cached_property
     def features(self) -> Features:
-        """What it makes of the two clips in evaluation mode."""
+        """The features of the two clips in evaluation mode."""
         return self.run(self.built, self.clips)
 
     def run(self, backbone: Backbone, clips: Tensor) -> Features:
         """Return the features of copies of clips, without gradients.
 
         Raises:
-            BrokenPromiseError: they are not `Features`.
+            CheckFailed: they are not `Features`.
         """
         with torch.no_grad():
             found: Any = backbone(clips.clone())
         if not isinstance(found, Features):
-            raise BrokenPromiseError(f"forward returns {type(found).__name__}, not osarbench.Features(vector, maps).")
+            raise CheckFailed(f"forward returns {type(found).__name__}, not osarbench.Features(vector, maps).")
         return found
 
     def _try(self, side: int) -> None:
         clip = torch.zeros(1, 3, self.built.clip.length, side, side)
         try:
             with torch.no_grad():
-                copy.deepcopy(self.built).to("meta")(clip.to("meta"))  # where nothing is computed
+                copy.deepcopy(self.built).to("meta")(clip.to("meta"))  # computes shapes only
         except OsarbenchError:
             raise
         except Exception:  # a plugin may do what the meta device cannot
@@ -107,7 +107,7 @@ class BackboneCase:
 
 
 def same_features(first: Features, second: Features, *, tolerance: float = 1e-4) -> bool:
-    """Say whether features agree but for rounding, measured by their size."""
+    """Say whether features agree up to rounding, relative to their mean magnitude."""
     return all(
         torch.allclose(one.float(), other.float(), rtol=tolerance, atol=tolerance * float(one.abs().mean() + 1e-6))
         for one, other in zip(first, second, strict=True)

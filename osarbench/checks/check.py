@@ -1,4 +1,4 @@
-"""A promise: one sentence a plugin must keep, the code that tries it, and the verdict."""
+"""A check: one requirement on a plugin, the function that tests it, and its result."""
 
 import traceback
 import unittest
@@ -10,39 +10,40 @@ from typing import Any, Literal, NamedTuple
 from osarbench.errors import OsarbenchError
 
 Outcome = Literal["ok", "failed", "skipped"]
+CheckFunction = Callable[[Any], str | None]  #: takes a case, raises `CheckFailed`, returns what it measured
 
 
-class Verdict(NamedTuple):
-    """What became of one promise."""
+class CheckResult(NamedTuple):
+    """The result of one check."""
 
-    promise: str  #: its name
+    check: str  #: its name
     outcome: Outcome
-    message: str  #: ok: what was measured, if anything; failed: what is wrong; skipped: why it was not tried
+    message: str  #: ok: what was measured, if anything; failed: what is wrong; skipped: why it was not run
 
 
-class BrokenPromiseError(AssertionError):
-    """A plugin does not keep a promise; the message says what was seen, and mostly why."""
+class CheckFailed(AssertionError):  # noqa: N818 (like pytest.fail.Exception, it is an outcome)
+    """A plugin fails a check; the message says what was seen, and usually why."""
 
 
-class NotTried(unittest.SkipTest):
-    """A promise cannot be tried here; pytest shows it as a skipped test."""
+class CheckSkipped(unittest.SkipTest):
+    """A check cannot be run here; pytest shows it as a skipped test."""
 
 
 @dataclass(frozen=True)
-class Promise:
-    """One promise. Call it with a plugin class, or an instance where settings matter, in a test of your own.
+class Check:
+    """One check. Call it with a plugin class, or an instance where settings matter, in a test of your own.
 
     Args:
-        name: as it stands in a `Verdict` and in the plugin's ``excuses``.
-        says: the promise, in one sentence.
-        check: tries it on a prepared case; returns what it measured.
+        name: as written in a `CheckResult` and in the plugin's ``expected_failures``.
+        requirement: what a plugin must do to pass, in one sentence.
+        function: tests a prepared case; returns what it measured.
         case: prepares a plugin class or instance.
-        basic: whether the promises after it mean nothing where it is broken.
+        basic: whether the checks after it mean nothing where it fails.
     """
 
     name: str
-    says: str
-    check: Callable[[Any], str | None]
+    requirement: str
+    function: CheckFunction
     case: Callable[[Any], Any]
     basic: bool = False
 
@@ -50,64 +51,64 @@ class Promise:
         return self.name
 
     def __call__(self, plugin: Any) -> None:
-        """Try the promise on a plugin.
+        """Run the check on a plugin.
 
         Raises:
-            BrokenPromiseError: it is not kept (an ``AssertionError``), or it is kept in spite of an excuse.
-            NotTried: it is excused, or cannot be tried here.
+            CheckFailed: the plugin fails it (an ``AssertionError``), or passes it although it expects to fail.
+            CheckSkipped: the plugin fails it as expected, or it cannot be run here.
         """
-        reason = excuses(plugin).get(self.name)
+        reason = expected_failures(plugin).get(self.name)
         try:
-            self.check(self.case(plugin))
-        except NotTried:
+            self.function(self.case(plugin))
+        except CheckSkipped:
             raise
         except Exception as error:
             if lacks_a_library(error):
-                raise NotTried(str(error)) from error
+                raise CheckSkipped(str(error)) from error
             if reason is not None:
-                raise NotTried(f"excused: {reason}") from error
-            error.add_note(f"osarbench: the promise '{self.name}' of {title(plugin)}: {self.says}")
+                raise CheckSkipped(f"expected to fail: {reason}") from error
+            error.add_note(f"osarbench: the check '{self.name}' of {title(plugin)}: {self.requirement}")
             raise
         if reason is not None:
-            raise BrokenPromiseError(
-                f"{title(plugin)} keeps the promise '{self.name}' and excuses it ({reason}). {DROP}"
+            raise CheckFailed(
+                f"{title(plugin)} passes the check '{self.name}' that it expects to fail ({reason}). {REMOVE}"
             )
 
 
-DROP = "Delete the excuse."
+REMOVE = "Remove it from expected_failures."
 
 
-def promise(check: Callable[[Any], str | None], case: Callable[[Any], Any], *, basic: bool = False) -> Promise:
-    """Return the promise that a function tries: its name is the promise's, its docstring's first line the sentence."""
-    return Promise(check.__name__, (check.__doc__ or "").splitlines()[0], check, case, basic)
+def make_check(function: CheckFunction, case: Callable[[Any], Any], *, basic: bool = False) -> Check:
+    """Return the check made of a function: named as it is, its docstring's first line the requirement."""
+    return Check(function.__name__, (function.__doc__ or "").splitlines()[0], function, case, basic)
 
 
-def try_all(promises: Sequence[Promise], plugin: Any, case: Any) -> list[Verdict]:
-    """Return the verdict on every promise; all of them look at the same case."""
-    excused = excuses(plugin)
-    verdicts: list[Verdict] = []
-    missing = ""  # the basic promise that is broken
-    for promise in promises:
-        if missing:
-            verdicts.append(Verdict(promise.name, "skipped", f"'{missing}' is broken, on which it rests"))
+def run_all(checks: Sequence[Check], plugin: Any, case: Any) -> list[CheckResult]:
+    """Return the result of every check on one shared case; after a basic check that fails, the others are skipped."""
+    expected = expected_failures(plugin)
+    results: list[CheckResult] = []
+    failed = ""  # the basic check that failed
+    for check in checks:
+        if failed:
+            results.append(CheckResult(check.name, "skipped", f"'{failed}' failed, on which it depends"))
             continue
-        verdicts.append(_excuse(_try(promise, case), excused))
-        missing = promise.name if promise.basic and verdicts[-1].outcome == "failed" else ""
-    names = [promise.name for promise in promises]
-    stray = [name for name in excused if name not in names]
+        results.append(_as_expected(_run(check, case), expected))
+        failed = check.name if check.basic and results[-1].outcome == "failed" else ""
+    names = [check.name for check in checks]
+    stray = [name for name in expected if name not in names]
     if stray:
-        verdicts.append(Verdict("excuses", "failed", f"There is no promise '{stray[0]}' to excuse."))
-    return verdicts
+        results.append(CheckResult("expected_failures", "failed", f"There is no check '{stray[0]}'."))
+    return results
 
 
-def excuses(plugin: Any) -> Mapping[str, str]:
-    """Return the promises that a plugin says it breaks, each with its reason: the class attribute ``excuses``."""
-    found: Mapping[str, str] = getattr(plugin, "excuses", {})
+def expected_failures(plugin: Any) -> Mapping[str, str]:
+    """Return the checks that a plugin declares it fails, each with its reason: its ``expected_failures``."""
+    found: Mapping[str, str] = getattr(plugin, "expected_failures", {})
     return found
 
 
 def lacks_a_library(error: BaseException) -> bool:
-    """Say whether a plugin explains, by an `OsarbenchError`, that something it is built of is not installed."""
+    """Say whether a plugin explains, by an `OsarbenchError`, that a library it needs is not installed."""
     return isinstance(error, OsarbenchError) and isinstance(error.__cause__, ImportError)
 
 
@@ -117,32 +118,32 @@ def title(plugin: Any) -> str:
     return str(getattr(cls, "name", cls.__name__))
 
 
-def _try(promise: Promise, case: Any) -> Verdict:
-    try:
-        return Verdict(promise.name, "ok", promise.check(case) or "")
-    except NotTried as reason:
-        return Verdict(promise.name, "skipped", str(reason))
-    except BrokenPromiseError as error:
-        return Verdict(promise.name, "failed", str(error))
-    except (Exception, SystemExit) as error:
-        if lacks_a_library(error):
-            return Verdict(promise.name, "skipped", str(error))
-        return Verdict(promise.name, "failed", f"It raised {type(error).__name__}: {error}{place(error)}")
-
-
-def _excuse(verdict: Verdict, excused: Mapping[str, str]) -> Verdict:
-    reason = excused.get(verdict.promise)
-    if reason is None or verdict.outcome == "skipped":
-        return verdict
-    if verdict.outcome == "failed":
-        return Verdict(verdict.promise, "skipped", f"excused: {reason}")
-    return Verdict(verdict.promise, "failed", f"It is kept, and excused ({reason}). {DROP}")
-
-
-def place(error: BaseException) -> str:
+def source_line(error: BaseException) -> str:
     """Return the innermost line of the plugin's own code, which is any but osarbench's and the libraries'."""
     package = Path(__file__).parents[1]
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     files = [(Path(frame.filename), frame.lineno) for frame in frames]
     own = [(file, line) for file, line in files if package not in file.parents and "site-packages" not in file.parts]
     return f" ({own[-1][0].name}, line {own[-1][1]})" if own else ""
+
+
+def _run(check: Check, case: Any) -> CheckResult:
+    try:
+        return CheckResult(check.name, "ok", check.function(case) or "")
+    except CheckSkipped as reason:
+        return CheckResult(check.name, "skipped", str(reason))
+    except CheckFailed as error:
+        return CheckResult(check.name, "failed", str(error))
+    except (Exception, SystemExit) as error:
+        if lacks_a_library(error):
+            return CheckResult(check.name, "skipped", str(error))
+        return CheckResult(check.name, "failed", f"It raised {type(error).__name__}: {error}{source_line(error)}")
+
+
+def _as_expected(result: CheckResult, expected: Mapping[str, str]) -> CheckResult:
+    reason = expected.get(result.check)
+    if reason is None or result.outcome == "skipped":
+        return result
+    if result.outcome == "failed":
+        return CheckResult(result.check, "skipped", f"expected to fail: {reason}")
+    return CheckResult(result.check, "failed", f"It passes, and is expected to fail ({reason}). {REMOVE}")

@@ -1,4 +1,4 @@
-"""A data set and its files, if they are there: what every promise of data sets looks at."""
+"""A data set and its files, if present: what every check of data sets is given."""
 
 import copy
 import shutil
@@ -7,7 +7,7 @@ import weakref
 from functools import cached_property
 from pathlib import Path
 
-from osarbench.checks.check import BrokenPromiseError, NotTried, title
+from osarbench.checks.check import CheckFailed, CheckSkipped, title
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.dataset import Dataset, Video
 
@@ -17,7 +17,7 @@ class DatasetCase:
 
     Args:
         dataset: the class, or an instance; the instance is copied, never used.
-        root: of a class: the folder with its files. A data set that makes itself does so in a temporary one.
+        root: of a class: the folder with its files. An embedded data set is written to a temporary one.
     """
 
     def __init__(self, dataset: type[Dataset] | Dataset, root: Path | None = None) -> None:
@@ -34,11 +34,11 @@ class DatasetCase:
 
     @cached_property
     def ready(self) -> Dataset:
-        """An instance whose files are there.
+        """An instance whose files are present.
 
         Raises:
-            NotTried: they are not, and nobody said that they should be.
-            OsarbenchError: they are not, and somebody did.
+            CheckSkipped: they are not, and no root was given.
+            OsarbenchError: they are not, although a root was given.
         """
         if not isinstance(self.dataset, type) or self.root is not None:
             dataset = self.new()
@@ -53,7 +53,7 @@ class DatasetCase:
                 list(dataset.splits)
                 _ = [dataset.videos(split) for split in dataset.splits]
             except OsarbenchError as error:
-                raise NotTried(
+                raise CheckSkipped(
                     "needs its files: say where they are (--data DIR, or check_dataset(Class, root))"
                 ) from error
             return dataset
@@ -65,5 +65,5 @@ class DatasetCase:
         """The videos of every split."""
         found = {split: list(self.ready.videos(split)) for split in self.ready.splits}
         if not any(found.values()):
-            raise BrokenPromiseError("No split lists a video.")
+            raise CheckFailed("No split lists a video.")
         return found

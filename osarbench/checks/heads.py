@@ -1,19 +1,20 @@
-"""Training heads on the planted world: a moment each, once for all methods that share one."""
+"""Training heads on synthetic data: a moment each, once for all methods that share one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
-from osarbench.checks import synthetic as worlds
-from osarbench.checks.check import BrokenPromiseError
+from osarbench.checks import synthetic
+from osarbench.checks.check import CheckFailed
 from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.method import Head, Method, Progress
 
-STEPS, BATCH, RATE, EPOCHS = 60, 25, 0.02, 10
+STEPS, BATCH, LEARNING_RATE, EPOCHS = 60, 25, 0.02, 10
 
 
 class Trained(NamedTuple):
@@ -33,33 +34,33 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def build(method: Method, *, seed: int = 0) -> Head:
-    """Build a method's head for the planted world.
+    """Build a method's head for the sizes of the synthetic data.
 
     Raises:
-        BrokenPromiseError: the class does not take the sizes or the method's settings.
+        CheckFailed: the class does not take the sizes or the method's settings.
     """
     settings = method.head_settings()
     try:
         with seeded(seed):
-            return method.head(worlds.DIM, worlds.MAP_DIM, worlds.CLASSES, **settings)
+            return method.head(synthetic.DIM, synthetic.MAP_DIM, synthetic.CLASSES, **settings)
     except TypeError as error:
-        raise BrokenPromiseError(
+        raise CheckFailed(
             f"The head {method.head.__name__} cannot be built with (dim, map_dim, classes) and the settings "
             f"{dict(settings)}: {error}"
         ) from error
 
 
 def trained(method: Method) -> Trained:
-    """Return the method's head after training on the planted world, once for all methods that share it."""
+    """Return the method's head after training on the synthetic data, once for all methods that share it."""
     return _training(_Training(method))
 
 
 def batch(step: int) -> tuple[Features, Tensor, Progress]:
-    """Return features, labels and progress of one training step on the planted world."""
-    world = worlds.world()
-    vectors, labels = world.train.flatten(0, 1), world.train_labels.repeat_interleave(worlds.VIEWS)
+    """Return features, labels and progress of one training step on the synthetic data."""
+    data = synthetic.synthetic_data()
+    vectors, labels = data.train.flatten(0, 1), data.train_labels.repeat_interleave(synthetic.VIEWS)
     picked = torch.randint(len(vectors), (BATCH,), generator=torch.Generator().manual_seed(step))
-    return worlds.clips_features(vectors[picked]), labels[picked], progress(step)
+    return synthetic.clips_features(vectors[picked]), labels[picked], progress(step)
 
 
 def progress(step: int) -> Progress:
@@ -73,27 +74,35 @@ def objective(terms: Mapping[str, Tensor]) -> Tensor:
 
 
 def train(head: Head, steps: int = STEPS) -> None:
-    """Train a head in place on the planted world, with Adam (Kingma and Ba, ICLR 2015, algorithm 1).
+    """Train a head in place on the synthetic data with Adam, by its function: the class would import torch's compiler.
 
-    It is written out because torch's own imports torch's compiler, which takes longer than all promises together.
+    That import takes longer than all checks together.
     """
     head.train()
     parameters = [parameter for parameter in head.parameters() if parameter.requires_grad]
-    means, squares = ([torch.zeros_like(parameter) for parameter in parameters] for _ in range(2))
+    state = [(torch.zeros_like(parameter), torch.zeros_like(parameter), torch.tensor(0.0)) for parameter in parameters]
     with seeded(1):
         for step in range(steps):
             terms = head.loss(*batch(step))[1]
-            found = torch.autograd.grad(objective(terms), parameters, allow_unused=True)
-            for parameter, gradient, mean, square in zip(parameters, found, means, squares, strict=True):
-                if gradient is not None:
-                    mean.lerp_(gradient, 0.1)
-                    square.lerp_(gradient.square(), 0.001)
-                    rate = RATE * (1 - 0.999 ** (step + 1)) ** 0.5 / (1 - 0.9 ** (step + 1))
-                    parameter.data.addcdiv_(mean, square.sqrt() + 1e-8, value=-rate)
+            gradients = torch.autograd.grad(objective(terms), parameters, allow_unused=True)
+            _adam_step(parameters, gradients, state)
+
+
+def _adam_step(
+    parameters: Sequence[Tensor], gradients: Sequence[Tensor | None], state: Sequence[tuple[Tensor, Tensor, Tensor]]
+) -> None:
+    """Take one step of Adam with torch's defaults; ``state`` holds means, squares and steps of each parameter."""
+    for parameter, gradient, (mean, square, count) in zip(parameters, gradients, state, strict=True):
+        if gradient is not None:
+            with torch.no_grad():
+                adam(
+                    [parameter], [gradient], [mean], [square], [], [count], foreach=False, amsgrad=False,
+                    beta1=0.9, beta2=0.999, lr=LEARNING_RATE, weight_decay=0.0, eps=1e-8, maximize=False,
+                )  # fmt: skip
 
 
 class _Training:
-    """How to build a head, beside what a cache shall tell it by."""
+    """A method, hashed by its head and settings: what the cache of trained heads is keyed by."""
 
     def __init__(self, method: Method) -> None:
         self.method, self.settings = method, repr(sorted(dict(method.head_settings()).items()))

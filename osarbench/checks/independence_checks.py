@@ -1,8 +1,8 @@
-"""What a method promises of its manners: every video stands alone, nothing is altered, nothing is remembered.
+"""Checks of a method's independence: of the other videos of a batch, of earlier calls, of global state.
 
-This is how a method that peeks is caught. It is handed nothing but known training videos and their labels, later test
-videos without labels; whatever it learns from the test videos themselves shows when these come in other company, in
-another order, one at a time, or twice. What a process can do besides (read files, walk the stack) is out of scope.
+They catch a method that learns from test videos. It is given nothing but known training videos with their labels, and
+later test videos without labels; whatever it learns from the test videos shows when these are scored in other batches,
+in another order, one at a time, or twice. What else a process can do (read files, walk the stack) is out of scope.
 """
 
 import copy
@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from osarbench.checks import heads
-from osarbench.checks import synthetic as worlds
-from osarbench.checks.check import BrokenPromiseError
+from osarbench.checks import heads, synthetic
+from osarbench.checks.check import CheckFailed
 from osarbench.checks.method_case import MethodCase, same
 from osarbench.interfaces.method import Outputs
 
@@ -23,9 +22,9 @@ DIFFERS = "the score of a video must depend on that video and the training video
 
 def inputs_stay_as_they_are(case: MethodCase) -> None:
     """Fitting and scoring alter neither features nor logits, labels or head."""
-    world, method = case.world, case.new()
-    for what, features in (("fit", world.train), ("scoring", world.test)):
-        outputs, labels = case.outputs(features), world.train_labels.clone()
+    data, method = case.data, case.new()
+    for what, features in (("fit", data.train), ("scoring", data.test)):
+        outputs, labels = case.outputs(features), data.train_labels.clone()
         before = copy.deepcopy(outputs)
         if what == "fit":
             method.fit(outputs, labels)
@@ -35,57 +34,53 @@ def inputs_stay_as_they_are(case: MethodCase) -> None:
                 method.uncertainty(outputs)
                 method.diagnostics(outputs)
         _compare(what, before, outputs)
-        if not torch.equal(labels, world.train_labels):
-            raise BrokenPromiseError(f"{what} alters the labels in place. Clone them first.")
+        if not torch.equal(labels, data.train_labels):
+            raise CheckFailed(f"{what} alters the labels in place. Clone them first.")
 
 
 def _compare(what: str, before: Outputs, after: Outputs) -> None:
     for name in ("view_features", "view_logits"):
         if not torch.equal(getattr(before, name), getattr(after, name)):
-            raise BrokenPromiseError(f"{what} alters {name} in place, which other methods share. Clone them first.")
+            raise CheckFailed(f"{what} alters {name} in place, which other methods share. Clone them first.")
     old = before.head.state_dict()
     for name, value in after.head.state_dict().items():
         if name not in old or not torch.equal(torch.as_tensor(old[name]), torch.as_tensor(value)):
-            raise BrokenPromiseError(
-                f"{what} alters '{name}' of the head, which other methods share. Deep-copy the head."
-            )
+            raise CheckFailed(f"{what} alters '{name}' of the head, which other methods share. Deep-copy the head.")
     if after.head.training:
-        raise BrokenPromiseError(f"{what} leaves the head in training mode. Call eval() when done, or copy the head.")
+        raise CheckFailed(f"{what} leaves the head in training mode. Call eval() when done, or copy the head.")
     if any(parameter.grad is not None for parameter in after.head.parameters()):
-        raise BrokenPromiseError(
-            f"{what} leaves gradients on the head's parameters. Use torch.autograd.grad, or a copy."
-        )
+        raise CheckFailed(f"{what} leaves gradients on the head's parameters. Use torch.autograd.grad, or a copy.")
 
 
 def same_scores_each_time(case: MethodCase) -> None:
-    """Two instances, whatever the global random state, give the same scores; and so does one instance twice."""
+    """Two instances give the same scores whatever the global random state, and so does one instance twice."""
     with heads.seeded(11):
-        first = case.fit(case.world)
-        once = case.scores(first, case.world.test)
+        first = case.fit(case.data)
+        once = case.scores(first, case.data.test)
     with heads.seeded(12):
-        second = case.scores(case.fit(case.world), case.world.test)
-        again = case.scores(first, case.world.test)
+        second = case.scores(case.fit(case.data), case.data.test)
+        again = case.scores(first, case.data.test)
     if not same(once, second):
-        raise BrokenPromiseError(
-            "Two instances that were fitted on the same videos differ. Draw random numbers from a generator that is "
-            "made from a seed: torch.Generator().manual_seed(seed)."
+        raise CheckFailed(
+            "Two instances that were fitted on the same videos differ. Draw random numbers from a seeded generator: "
+            "torch.Generator().manual_seed(seed)."
         )
     if not same(once, again):
-        raise BrokenPromiseError("The same videos get other scores the second time: scoring changes the method.")
+        raise CheckFailed("The same videos get different scores the second time: scoring changes the method.")
 
 
 def global_state_stays_as_it_is(case: MethodCase) -> None:
     """Fitting and scoring leave the global random generators and torch's settings as they were."""
     with heads.seeded(21):
         before = _global_state()
-        method = case.fit(case.world)
-        case.probabilities(method, case.world.test)
-        case.scores(method, case.world.test)
+        method = case.fit(case.data)
+        case.probabilities(method, case.data.test)
+        case.scores(method, case.data.test)
         after = _global_state()
     for name, value in after.items():
         if value != before[name]:
-            raise BrokenPromiseError(
-                f"It changes {name}, on which other plugins and trainings rest. Use a generator of your own."
+            raise CheckFailed(
+                f"It changes {name}, on which other plugins and trainings depend. Use a generator of your own."
             )
 
 
@@ -104,78 +99,76 @@ def _global_state() -> dict[str, object]:
 def fit_twice_is_fit_once(case: MethodCase) -> None:
     """Fitting again on the same videos changes no score."""
     method = case.fitted()
-    method.fit(case.outputs(case.world.train), case.world.train_labels.clone())
-    if not same(case.scores(method, case.world.test), case.reference):
-        raise BrokenPromiseError("A second fit changes scores: fit adds to what it learnt before. Start anew in fit.")
+    method.fit(case.outputs(case.data.train), case.data.train_labels.clone())
+    if not same(case.scores(method, case.data.test), case.reference):
+        raise CheckFailed("A second fit changes scores: fit adds to what it learnt before. Reset its state in fit.")
 
 
 def instances_share_nothing(case: MethodCase) -> None:
     """Fitting another instance on other videos leaves this one as it is."""
     method, other = case.fitted(), case.new()
-    other.fit(case.outputs(2 * case.world.train.flip(0) + 1), case.world.train_labels.clone())
-    if not same(case.scores(method, case.world.test), case.reference):
-        raise BrokenPromiseError(
-            "Fitting another instance changes scores. Keep what is learnt on self, not on the class."
-        )
+    other.fit(case.outputs(2 * case.data.train.flip(0) + 1), case.data.train_labels.clone())
+    if not same(case.scores(method, case.data.test), case.reference):
+        raise CheckFailed("Fitting another instance changes scores. Keep what is learnt on self, not on the class.")
 
 
 def any_order(case: MethodCase) -> None:
     """Videos in another order get the same scores."""
-    order = torch.randperm(len(case.world.test), generator=torch.Generator().manual_seed(2))
-    found = case.scores(case.fitted(), case.world.test[order])
+    order = torch.randperm(len(case.data.test), generator=torch.Generator().manual_seed(2))
+    found = case.scores(case.fitted(), case.data.test[order])
     if not same(found, case.reference[order]):
-        raise BrokenPromiseError(f"Scores change with the order of the videos; {DIFFERS}")
+        raise CheckFailed(f"Scores change with the order of the videos; {DIFFERS}")
 
 
-def any_company(case: MethodCase) -> None:
-    """A subset of the videos gets the same scores, some of them listed twice."""
+def any_subset(case: MethodCase) -> None:
+    """A subset of the videos, some of them listed twice, gets the same scores."""
     chosen = torch.tensor([3, 3, 17, 40, 41, 58, 3])
-    _expect(case, case.world.test[chosen], case.reference[chosen], "among a few others than among all")
+    _expect(case, case.data.test[chosen], case.reference[chosen], "in a small batch than in the whole")
 
 
 def one_at_a_time(case: MethodCase) -> None:
     """Videos scored one by one get the same scores and probabilities as together."""
     method, some = case.fitted(), [0, 25, 52, 75]
-    together = case.probabilities(method, case.world.test)[some]
-    alone = torch.cat([case.scores(method, case.world.test[[place]]) for place in some])
-    apart = torch.cat([case.probabilities(method, case.world.test[[place]]) for place in some])
+    together = case.probabilities(method, case.data.test)[some]
+    alone = torch.cat([case.scores(method, case.data.test[[position]]) for position in some])
+    apart = torch.cat([case.probabilities(method, case.data.test[[position]]) for position in some])
     if not same(alone, case.reference[some], scale=case.reference):
-        raise BrokenPromiseError(f"A video alone gets another score than among all; {DIFFERS}")
+        raise CheckFailed(f"A video alone gets a different score than in a batch; {DIFFERS}")
     if not torch.allclose(apart, together, atol=1e-4):
-        raise BrokenPromiseError("A video alone gets other probabilities than among all.")
+        raise CheckFailed("A video alone gets different probabilities than in a batch.")
 
 
 def known_and_unknown_apart(case: MethodCase) -> None:
     """Known videos scored without the unknown ones, and unknown without known, get the same scores as together."""
-    known = len(case.world.known)
-    _expect(case, case.world.test[:known], case.reference[:known], "without the unknown videos than with them")
-    _expect(case, case.world.test[known:], case.reference[known:], "without the known videos than with them")
+    known = len(case.data.known)
+    _expect(case, case.data.test[:known], case.reference[:known], "without the unknown videos than with them")
+    _expect(case, case.data.test[known:], case.reference[known:], "without the known videos than with them")
 
 
 def nothing_is_remembered_of_scored_videos(case: MethodCase) -> None:
     """Videos scored earlier change neither later scores nor a later fit: no statistics of test videos are kept."""
-    world, known = case.world, len(case.world.known)
+    data, known = case.data, len(case.data.known)
     method = case.fitted()
-    case.scores(method, 3 * world.far)
-    case.probabilities(method, 3 * world.far)
-    if not same(case.scores(method, world.known), case.reference[:known], scale=case.reference):
-        raise BrokenPromiseError(
-            "Known videos get other scores after unknown ones were scored: test videos are remembered."
+    case.scores(method, 3 * data.far)
+    case.probabilities(method, 3 * data.far)
+    if not same(case.scores(method, data.known), case.reference[:known], scale=case.reference):
+        raise CheckFailed(
+            "Known videos get different scores after unknown ones were scored: test videos are remembered."
         )
     method = case.fitted()
-    case.scores(method, world.test)
-    case.probabilities(method, world.test)
-    method.fit(case.outputs(world.train), world.train_labels.clone())
-    if not same(case.scores(method, world.test), case.reference):
-        raise BrokenPromiseError("fit after scoring learns something else than fit alone: test videos are remembered.")
+    case.scores(method, data.test)
+    case.probabilities(method, data.test)
+    method.fit(case.outputs(data.train), data.train_labels.clone())
+    if not same(case.scores(method, data.test), case.reference):
+        raise CheckFailed("fit after scoring learns something different from fit alone: test videos are remembered.")
 
 
 def one_view_or_several(case: MethodCase) -> str:
     """It works with one view of each video as well as with several."""
-    world = worlds.world(views=1)
-    method = case.fit(world)
-    known, near, far = (case.scores(method, features) for features in (world.known, world.near, world.far))
-    case.probabilities(method, world.known)
+    data = synthetic.synthetic_data(views=1)
+    method = case.fit(data)
+    known, near, far = (case.scores(method, features) for features in (data.known, data.near, data.far))
+    case.probabilities(method, data.known)
     return f"with one view: known {known.median():.3g}, near {near.median():.3g}, far {far.median():.3g}"
 
 
@@ -183,18 +176,18 @@ def _expect(case: MethodCase, features: Tensor, expected: Tensor, difference: st
     found = case.scores(case.fitted(), features)
     if not same(found, expected, scale=case.reference):
         worst = int((found - expected).abs().argmax())
-        raise BrokenPromiseError(
+        raise CheckFailed(
             f"A video has the uncertainty {found[worst]:.4g} instead of {expected[worst]:.4g} {difference}; {DIFFERS}"
         )
 
 
-PROMISES = (
+CHECKS = (
     same_scores_each_time,
     global_state_stays_as_it_is,
     fit_twice_is_fit_once,
     instances_share_nothing,
     any_order,
-    any_company,
+    any_subset,
     one_at_a_time,
     known_and_unknown_apart,
     nothing_is_remembered_of_scored_videos,

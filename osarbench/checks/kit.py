@@ -1,4 +1,4 @@
-"""The front of the conformance kit: the promises of each kind of plugin, and all verdicts on one."""
+"""The front of the conformance kit: the checks of each kind of plugin, and the results of all of them on one."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ from osarbench.checks import (
     score_checks,
 )
 from osarbench.checks.backbone_case import BackboneCase
-from osarbench.checks.check import Promise, Verdict, promise, try_all
+from osarbench.checks.check import Check, CheckFunction, CheckResult, make_check, run_all
 from osarbench.checks.dataset_case import DatasetCase
 from osarbench.checks.method_case import MethodCase
 from osarbench.errors import unknown_name
@@ -22,12 +22,10 @@ from osarbench.interfaces.backbone import Backbone
 from osarbench.interfaces.dataset import Dataset
 from osarbench.interfaces.method import Method
 
-_Check = Callable[[Any], str | None]
-
 
 class _Kind(NamedTuple):
-    basic: tuple[_Check, ...]  #: tried first, in this order; where one is broken, nothing after it means anything
-    others: tuple[_Check, ...]
+    basic: tuple[CheckFunction, ...]  #: run first, in this order; where one fails, nothing after it means anything
+    others: tuple[CheckFunction, ...]
     case: Callable[[Any], Any]
 
 
@@ -45,29 +43,29 @@ _KINDS: Mapping[str, _Kind] = {
             score_checks.probabilities_sum_to_one,
         ),
         (
-            *score_checks.PROMISES,
-            *independence_checks.PROMISES,
-            *edge_checks.PROMISES,
-            *head_checks.PROMISES,
-            *loss_checks.PROMISES,
+            *score_checks.CHECKS,
+            *independence_checks.CHECKS,
+            *edge_checks.CHECKS,
+            *head_checks.CHECKS,
+            *loss_checks.CHECKS,
         ),
         MethodCase,
     ),
     "backbone": _Kind(
         backbone_checks.BASIC,
-        backbone_checks.PROMISES,
+        backbone_checks.CHECKS,
         BackboneCase,
     ),
     "dataset": _Kind(
         (dataset_checks.default_construction, dataset_checks.splits_list_videos),
-        dataset_checks.PROMISES,
+        dataset_checks.CHECKS,
         DatasetCase,
     ),
 }
 
 
-def promises(kind: str) -> list[Promise]:
-    """Return the promises of a "method", "backbone" or "dataset": what to parametrise a test with.
+def checks(kind: str) -> list[Check]:
+    """Return the checks of a "method", "backbone" or "dataset": what to parametrise a test with.
 
     Raises:
         OsarbenchError: there is no such kind.
@@ -75,25 +73,25 @@ def promises(kind: str) -> list[Promise]:
     if kind not in _KINDS:
         raise unknown_name("kind of plugin", kind, _KINDS)
     basic, others, case = _KINDS[kind]
-    return [*(promise(check, case, basic=True) for check in basic), *(promise(check, case) for check in others)]
+    return [*(make_check(each, case, basic=True) for each in basic), *(make_check(each, case) for each in others)]
 
 
-def check_method(method: type[Method] | Method) -> list[Verdict]:
-    """Return the verdict on every promise of a method; an instance is checked with its settings."""
-    return try_all(promises("method"), method, MethodCase(method))
+def check_method(method: type[Method] | Method) -> list[CheckResult]:
+    """Return the result of every check on a method; an instance is checked with its settings."""
+    return run_all(checks("method"), method, MethodCase(method))
 
 
-def check_backbone(backbone: type[Backbone] | Backbone) -> list[Verdict]:
-    """Return the verdict on every promise of a backbone; an instance is checked with its settings."""
-    return try_all(promises("backbone"), backbone, BackboneCase(backbone))
+def check_backbone(backbone: type[Backbone] | Backbone) -> list[CheckResult]:
+    """Return the result of every check on a backbone; an instance is checked with its settings."""
+    return run_all(checks("backbone"), backbone, BackboneCase(backbone))
 
 
-def check_dataset(dataset: type[Dataset] | Dataset, root: Path | None = None) -> list[Verdict]:
-    """Return the verdict on every promise of a data set.
+def check_dataset(dataset: type[Dataset] | Dataset, root: Path | None = None) -> list[CheckResult]:
+    """Return the result of every check on a data set.
 
     Args:
         dataset: the class, or an instance with a root and settings.
-        root: of a class: the folder that holds its files. Without one, what needs files is skipped, and a data set
-            that makes itself does so in a temporary folder.
+        root: of a class: the folder that holds its files. Without one, checks that need files are skipped, and an
+            embedded data set is written to a temporary folder.
     """
-    return try_all(promises("dataset"), dataset, DatasetCase(dataset, root))
+    return run_all(checks("dataset"), dataset, DatasetCase(dataset, root))

@@ -1,4 +1,4 @@
-"""What a method promises of its head's loss: terms, gradients, precision, odd batches, clips."""
+"""Checks of the loss of a method's head: terms, gradients, precision, odd batches, clips."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -6,9 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from osarbench.checks import heads
-from osarbench.checks import synthetic as worlds
-from osarbench.checks.check import BrokenPromiseError
+from osarbench.checks import heads, synthetic
+from osarbench.checks.check import CheckFailed
 from osarbench.checks.method_case import MethodCase
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.clip import ClipSpec
@@ -23,12 +22,12 @@ def loss_is_scalar_terms(case: MethodCase) -> str:
     with heads.seeded(1):
         terms = _checked(head.loss(features, labels, progress), clips=len(labels))
     if not all(torch.equal(old, new) for old, new in zip(before, (*features, labels), strict=True)):
-        raise BrokenPromiseError("The loss alters features or labels in place. Clone them first.")
+        raise CheckFailed("The loss alters features or labels in place. Clone them first.")
     return ", ".join(f"{name} {float(term.detach()):.3g}" for name, term in terms.items())
 
 
 def gradients_reach_every_parameter(case: MethodCase) -> None:
-    """Every parameter of the head gets a gradient other than 0 in the course of training."""
+    """Every parameter of the head gets a non-zero gradient in the course of training."""
     head = heads.build(case.new()).train()
     reached: set[str] = set()
     for step in (0, 1, heads.STEPS // 2, heads.STEPS - 1):
@@ -37,12 +36,12 @@ def gradients_reach_every_parameter(case: MethodCase) -> None:
             terms = [head.loss(*heads.batch(step))[1], _terms_of_clips(head, step)]
             torch.autograd.backward([heads.objective(each) for each in terms])
         _refuse_infinite_gradients(head, f"at step {step}")
-        reached |= {name for name, parameter in head.named_parameters() if _any(parameter.grad)}
+        reached |= {name for name, parameter in head.named_parameters() if _non_zero(parameter.grad)}
     missed = [name for name, parameter in head.named_parameters() if parameter.requires_grad and name not in reached]
     if missed:
-        raise BrokenPromiseError(
+        raise CheckFailed(
             f"No gradient reaches {', '.join(missed)}: the loss does not use what is computed with it, or uses another "
-            "variable. If it is meant to stay fixed, make it a buffer or take requires_grad from it."
+            "variable. If it is meant to stay fixed, make it a buffer or set requires_grad to False."
         )
 
 
@@ -58,19 +57,17 @@ def half_precision_trains(case: MethodCase) -> None:
 
 
 def odd_batches_have_a_loss(case: MethodCase) -> None:
-    """Batches that miss classes, or show one class alone, have a finite loss and finite gradients."""
-    for chosen in ((0, 0, 0, 0), (1, 2, 1, 2), tuple(range(worlds.CLASSES))):
+    """Batches that lack classes, or hold one class only, have a finite loss and finite gradients."""
+    for chosen in ((0, 0, 0, 0), (1, 2, 1, 2), tuple(range(synthetic.CLASSES))):
         head = heads.build(case.new()).train()
-        vectors = torch.stack([case.world.train[20 * label + place, 0] for place, label in enumerate(chosen)])
-        features, labels = worlds.clips_features(vectors), torch.tensor(chosen)
+        vectors = torch.stack([case.data.train[20 * label + row, 0] for row, label in enumerate(chosen)])
+        features, labels = synthetic.clips_features(vectors), torch.tensor(chosen)
         with heads.seeded(1):
             terms = _checked(head.loss(features, labels, heads.progress(0)), clips=len(labels))
         torch.autograd.backward(heads.objective(terms))
         for name, parameter in head.named_parameters():
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                raise BrokenPromiseError(
-                    f"A batch of the classes {chosen} gives '{name}' a gradient of NaN or infinity."
-                )
+                raise CheckFailed(f"A batch of the classes {chosen} gives '{name}' a gradient of NaN or infinity.")
 
 
 def clips_train_the_backbone(case: MethodCase) -> None:
@@ -80,9 +77,9 @@ def clips_train_the_backbone(case: MethodCase) -> None:
         terms = _checked(head.clip_loss(backbone, clips, labels, heads.progress(1)), clips=len(labels))
         torch.autograd.backward(heads.objective(terms))
     if backbone.conv.weight.grad is None or not torch.isfinite(backbone.conv.weight.grad).all():
-        raise BrokenPromiseError("No gradient, or none that is finite, reaches the backbone.")
+        raise CheckFailed("No gradient, or none that is finite, reaches the backbone.")
     if not torch.equal(clips, _clips()[0]):
-        raise BrokenPromiseError("clip_loss alters the clips in place. Clone them first.")
+        raise CheckFailed("clip_loss alters the clips in place. Clone them first.")
 
 
 def _terms_of_clips(head: Head, step: int) -> Mapping[str, Tensor]:
@@ -92,26 +89,26 @@ def _terms_of_clips(head: Head, step: int) -> Mapping[str, Tensor]:
 
 def _clips() -> tuple[Tensor, Tensor]:
     """Return clips [10, 3, 4, 8, 8] of noise and labels [10]."""
-    clips = torch.randn(10, 3, worlds.FRAMES, 8, 8, generator=torch.Generator().manual_seed(1))
-    return clips, torch.arange(10) % worlds.CLASSES
+    clips = torch.randn(10, 3, synthetic.FRAMES, 8, 8, generator=torch.Generator().manual_seed(1))
+    return clips, torch.arange(10) % synthetic.CLASSES
 
 
 def _refuse_infinite_gradients(head: Head, where: str) -> None:
     for name, parameter in head.named_parameters():
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-            raise BrokenPromiseError(f"The gradient of '{name}' is NaN or infinite {where}.")
+            raise CheckFailed(f"The gradient of '{name}' is NaN or infinite {where}.")
 
 
-def _any(gradient: Tensor | None) -> bool:
+def _non_zero(gradient: Tensor | None) -> bool:
     return gradient is not None and bool(gradient.any())
 
 
 class _Small(Backbone):
-    """One convolution, to have clips and a backbone."""
+    """A backbone of one convolution and one linear layer."""
 
     name = "small"
-    clip = ClipSpec(frames=worlds.FRAMES, size=8, test_size=8)
-    dim, map_dim = worlds.DIM, worlds.MAP_DIM
+    clip = ClipSpec(frames=synthetic.FRAMES, size=8, test_size=8)
+    dim, map_dim = synthetic.DIM, synthetic.MAP_DIM
 
     def __init__(self) -> None:
         super().__init__()
@@ -127,16 +124,16 @@ class _Small(Backbone):
 def _checked(found: Any, *, clips: int) -> Mapping[str, Tensor]:
     """Return the terms, if logits and terms are what `Head.loss` returns."""
     if not isinstance(found, tuple) or len(found) != 2:
-        raise BrokenPromiseError(f"The loss returns {type(found).__name__}, not two things: logits, and terms by name.")
+        raise CheckFailed(f"The loss returns {type(found).__name__}, not two values: logits, and terms by name.")
     logits: Tensor = found[0]
     terms: Mapping[str, Tensor] = found[1]
-    if tuple(logits.shape) != (clips, worlds.CLASSES):
-        raise BrokenPromiseError(
-            f"The loss returns logits {tuple(logits.shape)}, not [N, K] = ({clips}, {worlds.CLASSES})."
+    if tuple(logits.shape) != (clips, synthetic.CLASSES):
+        raise CheckFailed(
+            f"The loss returns logits {tuple(logits.shape)}, not [N, K] = ({clips}, {synthetic.CLASSES})."
         )
     bad = next(_bad_terms(terms), None)
     if bad is not None:
-        raise BrokenPromiseError(bad)
+        raise CheckFailed(bad)
     return terms
 
 
@@ -153,7 +150,7 @@ def _bad_terms(terms: Mapping[str, Tensor]) -> Iterator[str]:
         yield "No term of the loss has a gradient: is something detached?"
 
 
-PROMISES = (
+CHECKS = (
     gradients_reach_every_parameter,
     half_precision_trains,
     clips_train_the_backbone,

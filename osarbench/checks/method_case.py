@@ -1,4 +1,4 @@
-"""A method on the planted world: what every promise of methods looks at."""
+"""A method with synthetic data and a trained head: what every check of methods is given."""
 
 import copy
 from functools import cached_property
@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from osarbench.checks import heads
-from osarbench.checks import synthetic as worlds
-from osarbench.checks.check import BrokenPromiseError, title
-from osarbench.checks.synthetic import World
+from osarbench.checks import heads, synthetic
+from osarbench.checks.check import CheckFailed, title
+from osarbench.checks.synthetic import SyntheticData
 from osarbench.interfaces.method import Head, Method, Outputs
 
 
@@ -31,78 +30,72 @@ class MethodCase:
         return self.method() if isinstance(self.method, type) else copy.deepcopy(self.method)
 
     def head(self) -> Head:
-        """Return a copy of the head, trained on the planted world."""
+        """Return a copy of the head, trained on the synthetic data."""
         return copy.deepcopy(heads.trained(self.new()).head)
 
     def fitted(self) -> Method:
-        """Return an instance that was fitted on the planted world: a copy, for some fits take long."""
+        """Return an instance that was fitted on the synthetic data: a copy, since some fits take long."""
         return copy.deepcopy(self._fitted)
 
-    def fit(self, world: World) -> Method:
-        """Return a fresh instance, fitted on the known training videos of a world."""
+    def fit(self, data: SyntheticData) -> Method:
+        """Return a fresh instance, fitted on the known training videos of some data."""
         method = self.new()
-        method.fit(worlds.outputs(self.head(), world.train), world.train_labels.clone())
+        method.fit(synthetic.outputs(self.head(), data.train), data.train_labels.clone())
         return method
 
     def outputs(self, features: Tensor) -> Outputs:
         """Return what a run hands to the method for features [N, V, D]."""
-        return worlds.outputs(self.head(), features)
+        return synthetic.outputs(self.head(), features)
 
     def scores(self, method: Method, features: Tensor) -> Tensor:
         """Return the uncertainty [N] of features [N, V, D], in float64, checked as a run checks it.
 
         Raises:
-            BrokenPromiseError: it has another shape, or is not finite.
+            CheckFailed: it has another shape, or is not finite.
         """
         with torch.no_grad():
             found: Any = method.uncertainty(self.outputs(features))
         if not isinstance(found, Tensor) or tuple(found.shape) != (len(features),):
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise BrokenPromiseError(
-                f"The uncertainty of {len(features)} videos is {shape}, not [N] = ({len(features)},)."
-            )
+            raise CheckFailed(f"The uncertainty of {len(features)} videos is {shape}, not [N] = ({len(features)},).")
         bad = int((~torch.isfinite(found)).sum())
         if bad or found.is_complex():
             what = f"of {bad} of {len(found)} videos is NaN or infinite" if bad else "is made of complex numbers"
-            raise BrokenPromiseError(f"The uncertainty {what}.")
+            raise CheckFailed(f"The uncertainty {what}.")
         return found.detach().double()
 
     def probabilities(self, method: Method, features: Tensor) -> Tensor:
         """Return the known-class probabilities [N, K] of features [N, V, D], in float64, checked as a run checks them.
 
         Raises:
-            BrokenPromiseError: they have another shape, are not finite or negative, or do not sum to 1.
+            CheckFailed: they have another shape, are not finite or negative, or do not sum to 1.
         """
         with torch.no_grad():
             found: Any = method.probabilities(self.outputs(features))
-        wanted = (len(features), worlds.CLASSES)
+        wanted = (len(features), synthetic.CLASSES)
         if not isinstance(found, Tensor) or tuple(found.shape) != wanted:
             shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise BrokenPromiseError(f"The probabilities are {shape}, not [N, K] = {wanted}.")
+            raise CheckFailed(f"The probabilities are {shape}, not [N, K] = {wanted}.")
         if not torch.isfinite(found).all() or float(found.min()) < 0:
-            raise BrokenPromiseError(
-                f"Probabilities are NaN, infinite or negative; the least is {float(found.min()):.3g}."
-            )
+            raise CheckFailed(f"Probabilities are NaN, infinite or negative; the least is {float(found.min()):.3g}.")
         sums = found.double().sum(dim=1)
         if float((sums - 1).abs().max()) > 1e-3:
-            raise BrokenPromiseError(
-                f"The probabilities of a video sum to {float(sums[(sums - 1).abs().argmax()]):.4g}."
-            )
+            raise CheckFailed(f"The probabilities of a video sum to {float(sums[(sums - 1).abs().argmax()]):.4g}.")
         return found.detach().double()
 
     @cached_property
-    def world(self) -> World:
-        """The planted world with several views of a video."""
-        return worlds.world()
+    def data(self) -> SyntheticData:
+        """The synthetic data with several views of a video."""
+        return synthetic.synthetic_data()
 
     @cached_property
     def _fitted(self) -> Method:
-        return self.fit(self.world)
+        return self.fit(self.data)
 
     @cached_property
     def reference(self) -> Tensor:
         """Uncertainty of known, near and far videos, scored together by a fresh fitted instance, [N]."""
-        return self.scores(self.fitted(), self.world.test)
+        return self.scores(self.fitted(), self.data.test)
 
 
 def auroc(known: Tensor, unknown: Tensor) -> float:

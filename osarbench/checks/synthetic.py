@@ -1,6 +1,6 @@
-"""The planted world: features of which the answer is known, because they were made for it.
+"""Synthetic data: features of known and unknown videos for which the right answer is known.
 
-Hidden causes are Gaussian clusters on random directions; features are a random rectified layer on them, so that they
+Latent variables are Gaussian clusters on random directions; features are a random rectified layer on them, so that they
 are not negative, as after a network's last ReLU, and no class lies on an axis of its own.
 """
 
@@ -14,19 +14,19 @@ from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.method import Head, Outputs
 
 CLASSES, DIM, MAP_DIM, FRAMES, VIEWS = 5, 48, 20, 4, 3
-CAUSES = 16  #: hidden dimensions: five for the known classes, the others for what is new
+LATENT_DIM = 16  #: five dimensions for the known classes, the others for what is new
 SIZE, SPREAD, VIEW_SPREAD = 3.0, 0.35, 0.15
-NEAR, FAR = 1.3, 1.7  #: how far unknown clusters lie in new directions: less than known ones in theirs, as in networks
+NEAR, FAR = 1.3, 1.7  #: distance of unknown clusters in new directions: less than known ones in theirs, as in networks
 
 
-class World(NamedTuple):
+class SyntheticData(NamedTuple):
     """Feature vectors [N, V, D] of known and unknown videos."""
 
     train: Tensor
     train_labels: Tensor  #: [N]
     known: Tensor
     known_labels: Tensor
-    near: Tensor  #: unknown: half way between two known classes, and a little new
+    near: Tensor  #: unknown: halfway between two known classes, and a little new
     far: Tensor  #: unknown: nothing of any known class
 
     @property
@@ -36,26 +36,28 @@ class World(NamedTuple):
 
 
 @cache
-def world(*, views: int = VIEWS) -> World:
-    """Make the world; the same each time, so handle its tensors as constants (or clone them)."""
+def synthetic_data(*, views: int = VIEWS) -> SyntheticData:
+    """Return the data with some views of a video; they are cached, so clone the tensors before writing to them."""
     generator = torch.Generator().manual_seed(3)
-    rotation = torch.linalg.qr(torch.randn(CAUSES, CAUSES, generator=generator)).Q
-    layer = torch.randn(CAUSES, DIM, generator=generator) / CAUSES**0.5
+    rotation = torch.linalg.qr(torch.randn(LATENT_DIM, LATENT_DIM, generator=generator)).Q
+    layer = torch.randn(LATENT_DIM, DIM, generator=generator) / LATENT_DIM**0.5
     centres = SIZE * rotation[:CLASSES]
     between = 0.5 * (centres + centres.roll(1, dims=0)) + NEAR * rotation[CLASSES : 2 * CLASSES]
     beyond = FAR * rotation[2 * CLASSES : 3 * CLASSES]
 
     def draw(clusters: Tensor, each: int) -> Tensor:
-        causes = clusters.repeat_interleave(each, dim=0)  # [N, causes]
-        causes = causes + SPREAD * torch.randn(causes.shape, generator=generator)
-        seen = causes[:, None] + VIEW_SPREAD * torch.randn(len(causes), VIEWS, CAUSES, generator=generator)
-        features: Tensor = (seen @ layer).relu()[:, :views].contiguous()  # [N, V, D]
+        latent = clusters.repeat_interleave(each, dim=0)  # [N, latent]
+        latent = latent + SPREAD * torch.randn(latent.shape, generator=generator)
+        viewed = latent[:, None] + VIEW_SPREAD * torch.randn(len(latent), VIEWS, LATENT_DIM, generator=generator)
+        features: Tensor = (viewed @ layer).relu()[:, :views].contiguous()  # [N, V, D]
         return features
 
     def labels(each: int) -> Tensor:
         return torch.arange(CLASSES).repeat_interleave(each)
 
-    return World(draw(centres, 20), labels(20), draw(centres, 10), labels(10), draw(between, 6), draw(beyond, 6))
+    return SyntheticData(
+        draw(centres, 20), labels(20), draw(centres, 10), labels(10), draw(between, 6), draw(beyond, 6)
+    )
 
 
 def outputs(head: Head, features: Tensor) -> Outputs:

@@ -1,4 +1,4 @@
-"""What `osarbench new` writes: plugins that work as they are, to be changed. Placeholders look like ``$name``."""
+"""The templates of `osarbench new`: working plugins, to be edited. Placeholders look like ``$name``."""
 
 from typing import NamedTuple
 
@@ -9,20 +9,20 @@ $imports
 
 
 class $cls(Method):
-    """Say how a video becomes a score; the published values are the defaults of the settings.
+    """Say how a video is scored; the defaults of the settings are the published values.
 
     Args:
         temperature: of the logits.
     """
 
     name = "$name"
-    posthoc = True  # it needs no training of its own; delete this line once you name a head
+    posthoc = True  # it needs no training of its own; delete this line if you set a head
 
     def __init__(self, *, temperature: float = 1.0) -> None:
         self.temperature = temperature
 
     def uncertainty(self, outputs: Outputs) -> Tensor:
-        """Return minus the log-sum-exp of the logits [N]; put your own score here, higher for unknown."""
+        """Return minus the log-sum-exp of the logits [N]; put your own score here, higher for unknown videos."""
         logits = outputs.logits.double() / self.temperature  # [N, K]
         return -self.temperature * logits.logsumexp(dim=1)
 
@@ -34,17 +34,17 @@ def osarbench_methods() -> list[type[Method]]:
 '''
 
 METHOD_TEST = '''\
-"""What $name promises: what every method does, and its formula."""
+"""$title: the checks of every method, and its formula."""
 
 $imports
 
 
-@pytest.mark.parametrize("promise", osarbench.checks.promises("method"), ids=str)
-def test_it_keeps_every_promise(promise: osarbench.checks.Promise) -> None:
-    promise($cls)
+@pytest.mark.parametrize("check", osarbench.testing.checks("method"), ids=str)
+def test_it_passes_every_check(check: osarbench.testing.Check) -> None:
+    check($cls)
 
 
-def test_the_score_of_a_video_made_by_hand() -> None:
+def test_the_score_of_a_hand_made_video() -> None:
     logits = torch.tensor([[[0.0, 0.0]]])  # one video, one view, two classes
     outputs = Outputs(torch.zeros(1, 1, 4), logits, LinearHead(4, 4, 2))
     found = $cls().uncertainty(outputs)
@@ -93,14 +93,14 @@ def osarbench_backbones() -> list[type[Backbone]]:
 '''
 
 BACKBONE_TEST = '''\
-"""What $name promises: what every backbone does, and its size."""
+"""$title: the checks of every backbone, and its size."""
 
 $imports
 
 
-@pytest.mark.parametrize("promise", osarbench.checks.promises("backbone"), ids=str)
-def test_it_keeps_every_promise(promise: osarbench.checks.Promise) -> None:
-    promise($cls(width=8))
+@pytest.mark.parametrize("check", osarbench.testing.checks("backbone"), ids=str)
+def test_it_passes_every_check(check: osarbench.testing.Check) -> None:
+    check($cls(width=8))
 
 
 def test_it_has_as_many_parameters_as_published() -> None:
@@ -126,7 +126,7 @@ class $cls(Dataset):
         return tuple(sorted({line.split("/")[0] for split in self.splits for line in self._lines(split)}))
 
     def videos(self, split: str) -> list[Video]:
-        """Return the videos of a list, in its order; each is a group of its own, for sources are not told."""
+        """Return the videos of a list, in its order; each is its own group, as the lists name no sources."""
         self.check_split(split)
         return [Video(id=line, label=line.split("/")[0], group=line) for line in self._lines(split)]
 
@@ -144,7 +144,7 @@ def osarbench_datasets() -> list[type[Dataset]]:
 '''
 
 DATASET_TEST = '''\
-"""What $name promises: what every data set does, and what its lists say."""
+"""$title: the checks of every data set, and the videos of its lists."""
 
 $imports
 
@@ -159,9 +159,9 @@ def dataset(tmp_path: Path) -> $cls:
     return $cls(tmp_path)
 
 
-@pytest.mark.parametrize("promise", osarbench.checks.promises("dataset"), ids=str)
-def test_it_keeps_every_promise(promise: osarbench.checks.Promise, dataset: $cls) -> None:
-    promise(dataset)
+@pytest.mark.parametrize("check", osarbench.testing.checks("dataset"), ids=str)
+def test_it_passes_every_check(check: osarbench.testing.Check, dataset: $cls) -> None:
+    check(dataset)
 
 
 def test_its_videos_are_those_of_the_lists(dataset: $cls) -> None:
@@ -180,7 +180,7 @@ version = "0.1.0"
 description = "The $kind $name for osarbench, the benchmark suite of open-set action recognition."
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["osarbench"]
+dependencies = ["osarbench[run]"]
 
 [project.entry-points.osarbench]
 $name = "osarbench_$name"
@@ -208,7 +208,7 @@ $run
 
 
 class Imports(NamedTuple):
-    """What a file imports, beside the plugin that a test is of."""
+    """What a file imports, other than the plugin under test."""
 
     standard: str
     third_party: str
@@ -228,10 +228,10 @@ PLUGIN_IMPORTS = {
 }
 TEST_IMPORTS = {
     "method": Imports(
-        "", "import pytest\nimport torch", "import osarbench.checks\nfrom osarbench import LinearHead, Outputs"
+        "", "import pytest\nimport torch", "import osarbench.testing\nfrom osarbench import LinearHead, Outputs"
     ),
-    "backbone": Imports("", "import pytest", "import osarbench.checks"),
-    "dataset": Imports("from pathlib import Path", "import pytest", "import osarbench.checks"),
+    "backbone": Imports("", "import pytest", "import osarbench.testing"),
+    "dataset": Imports("from pathlib import Path", "import pytest", "import osarbench.testing"),
 }
 PLUGINS = {"method": METHOD, "backbone": BACKBONE, "dataset": DATASET}
 TESTS = {"method": METHOD_TEST, "backbone": BACKBONE_TEST, "dataset": DATASET_TEST}

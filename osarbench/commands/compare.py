@@ -2,19 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from osarbench.commands.options import FILE
+from osarbench.commands.options import DECIMAL, FILE
 from osarbench.errors import OsarbenchError
+
+if TYPE_CHECKING:
+    from osarbench.scores.statistics.align import Rule
 
 Files = dict[str, list[list[Path]]]  #: method -> seeds -> views
 
-#: How far above a run's scores table its index.csv lies at most.
+#: How many folders above a run's scores table its index.csv is at most.
 _LEVELS = 3
+#: Swaps of the permutation test; the least p-value is one of them and one more.
+SWAPS = 2000
+#: With more pairs than this, Holm's correction of the least p-value is above 0.05: swaps could find nothing.
+_PAIRS = 100
 
 
 @click.command()
@@ -23,8 +31,13 @@ _LEVELS = 3
               help="A method with the tables of its seeds, or a pattern: 'dear=runs/*/dear/scores.csv'. Tables of "
               "single views of one seed are joined by +.")  # fmt: skip
 @click.option("--metric", "metrics", multiple=True, metavar="NAME",
-              help="Compare this metric; may be repeated. Default: AUROC, AUPR, FPR95, OSCR, closed accuracy, "
-              "balanced accuracy.")  # fmt: skip
+              help="Compare this metric; may be repeated. `osarbench list metrics` shows all. Default: the usual "
+              "ones.")  # fmt: skip
+@click.option("--protocol", metavar="NAME|FILE.toml",
+              help="Learn thresholds as it says.  [what each run or entry states]")  # fmt: skip
+@click.option("--threshold-from", type=click.Choice(["calibration", "train"]),
+              help="Learn thresholds from held-out or from training videos.  [calibration]")  # fmt: skip
+@click.option("--threshold-rule", type=click.Choice(["quantile", "dear"]), help="How they are learnt.  [quantile]")
 @click.option("--resample", type=click.Choice(["class", "group"]), default="class", show_default=True,
               help="What is drawn anew: classes (would it be so with other classes?) or the sources of clips within "
               "them (with other videos of these classes?).")  # fmt: skip
@@ -32,17 +45,19 @@ _LEVELS = 3
               help="A CSV file with the columns video and group. Default: the tables' own column, or the index.csv of "
               "the run.")  # fmt: skip
 @click.option("--draws", default=2000, show_default=True, help="Bootstrap replicates.")
-@click.option("--permutations", default=2000, show_default=True, type=click.IntRange(min=0),
+@click.option("--permutations", type=click.IntRange(min=0), show_default=f"{SWAPS}, 0 for more than {_PAIRS} pairs",
               help="Swaps of the permutation test; 0: none.")  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Of the draws and swaps.")
 @click.option("--level", default=0.95, show_default=True, help="Of the intervals.")
 @click.option("--intersection", is_flag=True, help="Compare on the videos that all tables have.")
 @click.option("--paired-seeds", is_flag=True, help="Seed i of all methods shares one trained network.")
+@DECIMAL
 @click.option("--json", "json_file", type=FILE, help="Write every number to this file.")
 def compare(
-    files: Sequence[Path], entries: Sequence[str], metrics: Sequence[str], resample: str, groups_file: Path | None,
-    draws: int, permutations: int, seed: int, level: float, intersection: bool, paired_seeds: bool,
-    json_file: Path | None,
+    files: Sequence[Path], entries: Sequence[str], metrics: Sequence[str], protocol: str | None,
+    threshold_from: str | None, threshold_rule: str | None, resample: str, groups_file: Path | None,
+    draws: int, permutations: int | None, seed: int, level: float, intersection: bool, paired_seeds: bool,
+    decimal: str, json_file: Path | None,
 ) -> None:  # fmt: skip
     """Compare methods on the same videos: differences with intervals and p-values, corrected for their number.
 
@@ -53,14 +68,27 @@ def compare(
     from osarbench.commands import compare_text
     from osarbench.scores import table
     from osarbench.scores.statistics import paired, variance
+    from osarbench.scores.statistics.align import Table
 
     named = gather(files, entries)
-    tables = {name: [[table.read(file) for file in views] for views in seeds] for name, seeds in named.items()}
-    groups = find_groups(named, tables, groups_file) if resample == "group" else None
+    rules, notes = thresholds(named, protocol, threshold_from, threshold_rule, decimal)
+    tables = {
+        name: [[Table(partial(table.read, file, decimal=decimal), rules[file]) for file in views] for views in seeds]
+        for name, seeds in named.items()
+    }
+    groups = find_groups(named, groups_file, decimal) if resample == "group" else None
+    if permutations is None:
+        permutations = SWAPS if len(tables) * (len(tables) - 1) // 2 <= _PAIRS else 0
+        if not permutations:
+            notes.append(
+                f"There is no permutation test: after the correction for more than {_PAIRS} pairs, {SWAPS:,} swaps "
+                "could find no difference. Give --permutations a larger number to have it."
+            )
     comparison = paired.compare(
         tables, metrics=metrics or None, groups=groups, draws=draws, permutations=permutations, seed=seed,
         level=level, intersection=intersection, paired_seeds=paired_seeds,
     )  # fmt: skip
+    comparison = comparison._replace(notes=(*comparison.notes, *notes))
     parts = {
         name: variance.parts(its, metrics=comparison.metrics, groups=groups, draws=draws, seed=seed)
         for name, its in tables.items()
@@ -71,6 +99,57 @@ def compare(
         click.echo(f"{first} and {second} are the same file, byte for byte. Was one meant to be another?")
     if json_file is not None:
         storage.write_text(json_file, compare_text.to_json(comparison, parts))
+
+
+def thresholds(
+    named: Files, protocol: str | None, threshold_from: str | None, threshold_rule: str | None, decimal: str = "."
+) -> "tuple[dict[Path, Rule], list[str]]":
+    """Return how the threshold of each table is learnt, and sentences about what is not alike.
+
+    Args:
+        named: the tables.
+        protocol: whose rule all are to follow (default: what the run or entry of each table states).
+        threshold_from: the role to learn from, whatever is stated. Where nothing is, training rows serve a table that
+            has no calibration rows.
+        threshold_rule: the rule, whatever is stated.
+        decimal: what stands before the decimals of numbers.
+
+    Raises:
+        OsarbenchError: there is no such protocol, or what a table states of itself is damaged.
+    """
+    from osarbench.scores import metrics, settings, table
+    from osarbench.scores.statistics.align import DEFAULT_RULE, Rule, some
+
+    files = [file for seeds in named.values() for views in seeds for file in views]
+    facts = {file: settings.facts_of(file) if file.is_file() else {} for file in files}
+    if protocol is not None:
+        from osarbench.protocols import protocol as protocols
+
+        stated = dict.fromkeys(files, metrics.settings_of(protocols.read(protocol)))
+    else:
+        stated = {file: settings.settings_of(file, its) if file.is_file() else {} for file, its in facts.items()}
+    rules, from_training = {}, []
+    for file, its in stated.items():
+        source = threshold_from or its.get("threshold_from")
+        if (
+            source is None
+            and file.is_file()
+            and "calibration" not in (roles := set(table.read(file, decimal=decimal)["role"]))
+        ):
+            source = "train" if "train" in roles else None
+            from_training += [file.name] if source else []
+        rules[file] = Rule(
+            its.get("quantile", DEFAULT_RULE.quantile),
+            source or DEFAULT_RULE.source,
+            threshold_rule or its.get("threshold_rule", DEFAULT_RULE.kind),
+        )
+    notes = []
+    if from_training:
+        notes.append(f"The thresholds of {some(from_training)} are learnt from training videos: there are no others.")
+    protocols_of = {file: (its.get("protocol") or {}).get("name") for file, its in facts.items()}
+    if len(found := {name for name in protocols_of.values() if name is not None}) > 1:
+        notes.append(f"The tables belong to different protocols: {some(sorted(found))}.")
+    return rules, notes
 
 
 def gather(files: Sequence[Path], entries: Sequence[str]) -> Files:
@@ -96,7 +175,7 @@ def gather(files: Sequence[Path], entries: Sequence[str]) -> Files:
     return dict(pairs)
 
 
-def find_groups(named: Files, tables: Mapping[str, Any], stated: Path | None) -> dict[str, str]:
+def find_groups(named: Files, stated: Path | None, decimal: str = ".") -> dict[str, str]:
     """Return video -> group: of a stated CSV file, else of the tables, else of the index.csv files of their runs.
 
     Raises:
@@ -104,14 +183,14 @@ def find_groups(named: Files, tables: Mapping[str, Any], stated: Path | None) ->
     """
     from osarbench.scores import table
 
-    known = [table.groups(rows) for seeds in tables.values() for views in seeds for rows in views]
-    if stated is None and known and all(found is not None for found in known):
-        return {video: group for found in known for video, group in (found or {}).items()}
     paths = [file for seeds in named.values() for views in seeds for file in views]
+    known = [table.groups(table.read(file, decimal=decimal)) for file in paths] if stated is None else []
+    if known and all(found is not None for found in known):
+        return {video: group for found in known for video, group in (found or {}).items()}
     files = [stated] if stated else list(dict.fromkeys(index for file in paths for index in _index_of(file)))
     if not files:
         raise OsarbenchError(
-            "Which clips share a source is not known: the tables have no column group, and no index.csv lies beside "
+            "Which clips share a source is not known: the tables have no column group, and no index.csv is near "
             "them. Name a CSV file with the columns video and group with --groups, or resample classes."
         )
     groups: dict[str, str] = {}

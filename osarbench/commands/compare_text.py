@@ -6,10 +6,11 @@ from typing import Any
 
 from tabulate import tabulate
 
+from osarbench.reports.formats import visible
+from osarbench.scores.metrics.registry import find
 from osarbench.scores.statistics.intervals import Interval
 from osarbench.scores.statistics.paired import Comparison, Pair, tied_ranks
 from osarbench.scores.statistics.variance import Parts
-from osarbench.scores.statistics.weighted import find
 
 Variances = Mapping[str, Mapping[str, Parts]]
 
@@ -28,7 +29,7 @@ def render(comparison: Comparison, parts: Variances, *, level: float, draws: int
         sections.append(_parts(parts))
     elif any(count > 1 for count in comparison.seeds.values()):
         sections.append("The parts of the variance need as many views for each seed.")
-    return "\n\n".join([*sections, "\n".join(comparison.notes)]).rstrip()
+    return "\n\n".join([*sections, "\n".join(map(visible, comparison.notes))]).rstrip()
 
 
 def to_json(comparison: Comparison, parts: Variances) -> str:
@@ -66,8 +67,8 @@ def _entries(comparison: Comparison) -> str:
     lines = []
     for name, metrics in comparison.entries.items():
         cells = [f"{_value(its)}{f'  #{ranks[metric][name]}' if several else ''}" for metric, its in metrics.items()]
-        lines.append([name, comparison.seeds[name], *cells])
-    headers = ["", "seeds", *(f"{find(metric).label} {_arrow(metric)}" for metric in comparison.metrics)]
+        lines.append([visible(name), comparison.seeds[name], *cells])
+    headers = ["", "seeds", *(find(metric).title for metric in comparison.metrics)]
     told = "\n#1 is the best, and whatever is not significantly worse (p Holm >= 0.05); then the best of the rest."
     return tabulate(lines, headers=headers, disable_numparse=True) + (told if several else "")
 
@@ -77,7 +78,7 @@ def _pairs(comparison: Comparison, shown: str) -> str:
     lines, last = [], ""
     for pair in comparison.pairs:
         label = find(pair.metric).label
-        cells = ["" if label == last else label, f"{pair.first} - {pair.second}", _signed(pair.difference)]
+        cells = ["" if label == last else label, visible(f"{pair.first} - {pair.second}"), _signed(pair.difference)]
         cells += [_p(pair.p), _p(pair.p_holm)]
         cells += [_p(pair.permutation_p), _p(pair.permutation_p_holm)] if swapped else []
         lines.append([*cells, f"{100 * pair.detectable:.2f}", f"{100 * pair.detectable_unpaired:.2f}"])
@@ -89,7 +90,9 @@ def _pairs(comparison: Comparison, shown: str) -> str:
         "methods had been tested on different videos.",
     ]
     if any(pair.p >= 0.05 and not pair.difference.low <= 0 <= pair.difference.high for pair in comparison.pairs):
-        told.append("An interval without 0 beside a large p: the difference is skewed (FPR95 often is); ranks go by p.")
+        told.append(
+            "An interval without 0 next to a large p: the difference is skewed (FPR95 often is); ranks go by p."
+        )
     if swapped:
         told.insert(1, "p swap: how often the difference is as large if the methods are swapped in some of what is "
                     "resampled.")  # fmt: skip
@@ -99,7 +102,7 @@ def _pairs(comparison: Comparison, shown: str) -> str:
 
 def _delong(comparison: Comparison, shown: str) -> Iterator[str]:
     lines = [
-        [f"{pair.first} - {pair.second}", _signed(pair.delong.difference), _p(pair.delong.p)]
+        [visible(f"{pair.first} - {pair.second}"), _signed(pair.delong.difference), _p(pair.delong.p)]
         for pair in comparison.pairs
         if pair.delong is not None
     ]
@@ -113,7 +116,7 @@ def _delong(comparison: Comparison, shown: str) -> Iterator[str]:
 
 def _parts(parts: Variances) -> str:
     lines = [
-        [name, find(metric).label, its.seeds, f"{100 * its.mean:.2f} ± {100 * its.std:.2f}",
+        [visible(name), find(metric).label, its.seeds, f"{100 * its.mean:.2f} ± {100 * its.std:.2f}",
          *(_part(its, part) for part in ("seed", "view", "classes", "rest"))]
         for name, metrics in parts.items() for metric, its in metrics.items()
     ]  # fmt: skip
@@ -147,7 +150,3 @@ def _p(p: float | None) -> str:
     if p is None:
         return "-"
     return "<0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def _arrow(metric: str) -> str:
-    return "↑" if find(metric).higher_is_better else "↓"

@@ -5,34 +5,52 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osarbench.errors import OsarbenchError, unknown_name
+from osarbench.errors import OsarbenchError, missing_library, unknown_name
 
 if TYPE_CHECKING:
     from osarbench.plugins.catalogue import Listing
 
 
 @click.command("list")
-@click.argument("kind", required=False, metavar="[datasets|backbones|methods|protocols]")
+@click.argument("kind", required=False, metavar="[datasets|modalities|backbones|methods|protocols|metrics]")
 @click.option("-v", "--verbose", is_flag=True, help="Sizes and costs of backbones; what protocols do (takes longer).")
 def list_(kind: str | None, verbose: bool) -> None:
-    """Show data sets, backbones, methods and protocols, and where each comes from."""
+    """Show data sets, modalities, backbones, methods, protocols and metrics, and where each comes from."""
     from osarbench.plugins.catalogue import catalogue
+    from osarbench.plugins.loading import KINDS
 
     listings = catalogue()
-    kinds = ("datasets", "backbones", "methods", "protocols")
+    kinds = (*KINDS, "protocols", "metrics")
     if kind is not None and kind not in kinds:
         raise unknown_name("kind", kind, kinds)
     width = max(len(listing.name) for listing in listings)
     for shown in kinds if kind is None else (kind,):
         click.secho({"datasets": "data sets"}.get(shown, shown), bold=True)
+        if shown == "metrics":
+            _print_metrics()
+            continue
         chosen = [listing for listing in listings if listing.kind == shown]
         if verbose and shown == "backbones":
-            _print_backbones(chosen)
-            continue
+            try:
+                _print_backbones(chosen)
+                continue
+            except ModuleNotFoundError as error:
+                missing = missing_library(error)
+                if missing is None:
+                    raise
+                click.echo(f"  (without sizes and costs. {missing})")
         for listing in chosen:
             click.echo(f"  {listing.name:<{width}}  {listing.summary}  [{listing.origin}]")
             if verbose and shown == "protocols":
                 _explain(listing.name, indent=width + 4)
+
+
+def _print_metrics() -> None:
+    from osarbench.scores.metrics.registry import metrics
+
+    width = max(len(name) for name in metrics())
+    for name, metric in metrics().items():
+        click.echo(f"  {name:<{width}}  {metric.title}: {metric.convention}")
 
 
 def _print_backbones(listings: "Sequence[Listing]") -> None:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from osarbench.commands.options import FILE
+from osarbench.commands.options import DECIMAL, FILE
 from osarbench.errors import OsarbenchError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from osarbench.protocols.protocol import Protocol
+    from osarbench.scores.metrics.result import Evaluation
 
 
 @click.command()
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
               help="Evaluate as it says, without the classes it excludes.  [what the run or entry states]")  # fmt: skip
 @click.option("--threshold-from", type=click.Choice(["calibration", "train"]),
               help="Learn the threshold from held-out or from training videos.  [calibration]")  # fmt: skip
+@DECIMAL
 @click.option("--json", "as_json", is_flag=True, help="Print every number.")
-def evaluate(files: Sequence[Path], protocol: str | None, threshold_from: str | None, as_json: bool) -> None:
+def evaluate(
+    files: Sequence[Path], protocol: str | None, threshold_from: str | None, decimal: str, as_json: bool
+) -> None:
     """Compute all metrics of scores tables (scores.csv): no data, no weights, no GPU.
 
     Shown are the usual ones, with their conventions; --json has all.
@@ -31,9 +35,9 @@ def evaluate(files: Sequence[Path], protocol: str | None, threshold_from: str | 
 
     from osarbench.reports.text import legend
 
-    results = {str(file): _numbers(file, protocol, threshold_from) for file in files}
+    results = {str(file): _numbers(file, protocol, threshold_from, decimal) for file in files}
     if as_json:
-        click.echo(json.dumps(results, indent=1))
+        click.echo(json.dumps({name: its.as_dict for name, its in results.items()}, indent=1))
         return
     print_metrics(results)
     click.echo("\n" + "\n".join(["Percent; --json has every metric.", *legend(results)]))
@@ -46,15 +50,18 @@ def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
     from osarbench.reports.text import rows
 
     headers, lines = rows(results)
-    click.echo(tabulate(lines, headers=headers, floatfmt=".2f", missingval="-"))
+    align = ["left", "left", *["decimal"] * (len(headers) - 2)]
+    click.echo(tabulate(lines, headers=headers, disable_numparse=True, colalign=align))
 
 
-def _numbers(file: Path, protocol: str | None, threshold_from: str | None) -> dict[str, Any]:
+def _numbers(file: Path, protocol: str | None, threshold_from: str | None, decimal: str) -> "Evaluation":
     """Return the metrics of a table under a named protocol, or as its run or entry states, or by default."""
-    from osarbench.reports.results import settings_of
-    from osarbench.scores import metrics, table
+    from osarbench.scores import metrics, spelling, table
+    from osarbench.scores.settings import settings_of
 
-    rows = table.read(file)
+    rows = table.read(file, decimal=decimal)
+    for finding in spelling.findings(rows):
+        click.echo(f"osarbench: {file}: {finding}", err=True)
     try:
         if protocol is None:
             settings = settings_of(file)

@@ -10,9 +10,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from osarbench.data import loader_processes
 from osarbench.data.sampling import train_indices, view_indices
-from osarbench.data.transforms import train_clip, view_crops
+from osarbench.data.transforms import Flip, mirrored, train_clip, view_crops
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.frame_store import FrameStore
+from osarbench.interfaces.modality import Modality
 
 
 class Loading(NamedTuple):
@@ -23,40 +25,85 @@ class Loading(NamedTuple):
 
 
 class TrainClips(Dataset[Any]):
-    """One random, augmented clip a video: uint8 [3, T, size, size] and its label.
+    """One random, augmented clip a video: uint8 [C, T, size, size] and its label.
 
-    An item is asked for as (epoch, place): its randomness comes from seed, epoch and place alone, so it is the same
+    An item is asked for as (epoch, position): its randomness comes from seed, epoch and position, so it is the same
     with any number of workers and after a resume.
     """
 
-    def __init__(self, store: FrameStore, rows: np.ndarray, labels: np.ndarray, spec: ClipSpec, seed: int) -> None:
+    def __init__(
+        self,
+        store: FrameStore,
+        rows: np.ndarray,
+        labels: np.ndarray,
+        spec: ClipSpec,
+        seed: int,
+        modality: Modality | None = None,
+    ) -> None:
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
+        self.stack, self.flip = _fed(modality)
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, place = item
-        generator = np.random.default_rng([self.seed, epoch, place])
-        row = int(self.rows[place])
-        wanted = train_indices(self.store.length(row), self.spec, generator)
-        return train_clip(self.store.frames(row, wanted), self.spec, generator), int(self.labels[place])
+        epoch, position = item
+        generator = np.random.default_rng([self.seed, epoch, position])
+        row = int(self.rows[position])
+        positions = train_indices(_stacks(self.store.length(row), self.stack), self.spec, generator)
+        frames = self.store.frames(row, consecutive(positions, self.stack))
+        clip = train_clip(frames, self.spec, generator, flip=self.flip)  # [C, T * stack, S, S]
+        return as_channels(clip, self.stack), int(self.labels[position])
 
 
 class ViewClips(Dataset[Tensor]):
-    """All test views of a video: uint8 [views, 3, T, size, size], temporal positions first, crops within."""
+    """All test views of a video: uint8 [views, C, T, size, size], temporal positions first, crops within."""
 
-    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec) -> None:
-        self.store, self.rows, self.spec = store, rows, spec
+    def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec, modality: Modality | None = None) -> None:
+        self.store, self.rows, self.spec, self.modality = store, rows, spec, modality
+        self.stack, self.flip = _fed(modality)
+
+    def part(self, begin: int, count: int) -> "ViewClips":
+        """Return the clips of some consecutive videos."""
+        return ViewClips(self.store, self.rows[begin : begin + count], self.spec, self.modality)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, place: int) -> Tensor:
-        row = int(self.rows[place])
-        wanted = view_indices(self.store.length(row), self.spec)  # [clips, T]
-        frames = self.store.frames(row, wanted.reshape(-1))  # [clips * T, H, W, 3]
-        crops = view_crops(frames, self.spec)  # [crops, 3, clips * T, S, S]
-        split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, 3, clips, T, S, S]
-        views: Tensor = split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, 3, T, S, S]
+    def __getitem__(self, position: int) -> Tensor:
+        row = int(self.rows[position])
+        wanted = view_indices(_stacks(self.store.length(row), self.stack), self.spec)  # [clips, T]
+        frames = self.store.frames(row, consecutive(wanted.reshape(-1), self.stack))  # [clips * T * stack, H, W, C]
+        found = view_crops(frames, self.spec, flip=self.flip)  # [crops, C, clips * T * stack, S, S]
+        crops = found if self.stack == 1 else torch.stack([as_channels(crop, self.stack) for crop in found])
+        split = crops.reshape(*crops.shape[:2], *wanted.shape, *crops.shape[3:])  # [crops, C, clips, T, S, S]
+        views: Tensor = split.permute(2, 0, 1, 3, 4, 5).flatten(0, 1)  # [clips * crops, C, T, S, S]
         return views
+
+
+def consecutive(positions: np.ndarray, stack: int) -> np.ndarray:
+    """Return the frames that are stacked at positions [T]: each and those that follow it, [T * stack].
+
+    >>> consecutive(np.array([3, 10]), 2).tolist()
+    [3, 4, 10, 11]
+    """
+    return (positions[:, None] + np.arange(stack)).reshape(-1)
+
+
+def as_channels(clip: Tensor, stack: int) -> Tensor:
+    """Return a clip [C, T * stack, H, W] with the frames of a stack as channels, [stack * C, T, H, W]."""
+    if stack == 1:
+        return clip
+    frames = clip.unflatten(1, (-1, stack))  # [C, T, stack, H, W]
+    return frames.permute(2, 0, 1, 3, 4).flatten(0, 1)
+
+
+def _fed(modality: Modality | None) -> tuple[int, Flip]:
+    return (1, mirrored) if modality is None else (modality.stack, modality.flip)
+
+
+def _stacks(length: int, stack: int) -> int:
+    """Return at how many positions of a video a stack begins; a video shorter than one has none."""
+    if length < stack:
+        raise OsarbenchError(f"A video of {length} frames is shorter than the {stack} that are stacked at a position.")
+    return length - stack + 1
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -74,8 +121,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)[: self.used]
-        for place in order[self.rank :: self.processes]:
-            yield self.epoch, int(place)
+        for position in order[self.rank :: self.processes]:
+            yield self.epoch, int(position)
 
 
 def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: Loading) -> DataLoader[Any]:
@@ -141,7 +188,7 @@ def collate(items: list[tuple[Tensor, int]]) -> tuple[Tensor, Tensor]:
 def stack(clips: list[Tensor]) -> Tensor:
     """Put clips [..., 3, T, S, S] together, [N, ..., 3, T, S, S], channels-last as they are.
 
-    ``torch.stack`` would lay them out anew, and the network would have to lay them back.
+    ``torch.stack`` would copy them to another memory layout, and the network would have to copy them back.
     """
     return torch.stack([clip.movedim(-4, -1) for clip in clips]).movedim(-1, -4)
 

@@ -1,7 +1,7 @@
 """Which frames of a video make a clip: the published samplers, and training and test views on top of them.
 
 Formulas follow MMAction2 v0.9 as DEAR uses it (``datasets/pipelines/loading.py``: SampleFrames, DenseSampleFrames).
-Every index lies in [0, total).
+Every index is in [0, total).
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -29,8 +29,8 @@ def uniform_clips(
 ) -> Indices:
     """Return indices [clips, frames] of clips spread over a video of `total` frames.
 
-    With s = frames * stride the span of a clip and d = (total - s + 1) / clips, a clip starts at a random place of its
-    own interval [i * d, (i + 1) * d) with d rounded down, or without randomness at its middle. `beyond` says what
+    With s = frames * stride the span of a clip and d = (total - s + 1) / clips, a clip starts at a random position of
+    its own interval [i * d, (i + 1) * d) with d rounded down, or without randomness at its middle. `beyond` says what
     replaces frames that a short video does not have; `twice` adds, without randomness, the clips that start where the
     intervals do, [2 * clips, frames].
     """
@@ -54,15 +54,15 @@ def dense_clips(
 ) -> Indices:
     """Return indices of clips that start every window // clips frames inside a window of the video.
 
-    With randomness there is one window at a random place, [clips, frames]; without, there are `positions` windows,
-    evenly spaced from the first to the last place, [positions * clips, frames]. Frames beyond the end wrap around.
+    With randomness there is one window at a random position, [clips, frames]; without, there are `positions` windows,
+    evenly spaced from the first to the last position, [positions * clips, frames]. Frames beyond the end wrap around.
     """
-    places = max(1, 1 + total - window)
+    choices = max(1, 1 + total - window)
     if randomness is not None:
-        # One place has nothing to draw, and then the published code draws nothing.
-        firsts = np.array([0 if places == 1 else _draw(randomness, places - 1, 1)[0]])
+        # With one position there is nothing to draw, and then the published code draws nothing.
+        firsts = np.array([0 if choices == 1 else _draw(randomness, choices - 1, 1)[0]])
     else:
-        firsts = np.linspace(0, places - 1, num=positions, dtype=np.int64)
+        firsts = np.linspace(0, choices - 1, num=positions, dtype=np.int64)
     starts = (firsts[:, None] + np.arange(clips) * (window // clips)).reshape(-1) % total
     return _within(starts[:, None] + np.arange(frames) * stride, total, "loop")
 
@@ -81,7 +81,7 @@ def train_indices(total: int, spec: "ClipSpec", generator: np.random.Generator) 
 def view_indices(total: int, spec: "ClipSpec") -> Indices:
     """Return the frames of the test views at `spec.test_clips` positions in time, int64 [test_clips, spec.test_length].
 
-    Dense views lie in evenly spaced windows. A uniform view of one segment lies in the middle of its share of the
+    Dense views are in evenly spaced windows. A uniform view of one segment is the middle of its share of the
     video; of several segments, view v of V takes each segment's frame at (V - v - 1/2) / V of its interval, rounded
     down, so that one view is TSN's middle frames, and two are these shifted both ways.
     """
@@ -101,23 +101,23 @@ def view_indices(total: int, spec: "ClipSpec") -> Indices:
     return found.reshape(spec.test_clips, spec.test_length)
 
 
-def _random_starts(places: int, clips: int, enough: bool, randomness: Randomness) -> Indices:
+def _random_starts(choices: int, clips: int, enough: bool, randomness: Randomness) -> Indices:
     """Return where clips start, drawn; in a video that is too short for all of them, evenly or all at the start."""
-    interval = places // clips
+    interval = choices // clips
     if interval > 0:
         return np.arange(clips) * interval + _draw(randomness, interval, clips)
     if enough:
-        return np.sort(_draw(randomness, places, clips))
+        return np.sort(_draw(randomness, choices, clips))
     if interval == 0:
-        return np.around(np.arange(clips) * (places / clips)).astype(np.int64)
+        return np.around(np.arange(clips) * (choices / clips)).astype(np.int64)
     return np.zeros(clips, dtype=np.int64)
 
 
-def _middle_starts(places: int, clips: int, twice: bool) -> Indices:
-    if places < 1:
+def _middle_starts(choices: int, clips: int, twice: bool) -> Indices:
+    if choices < 1:
         return np.zeros(2 * clips if twice else clips, dtype=np.int64)
-    begins = np.arange(clips) * (places / clips)
-    middles = begins + places / clips / 2
+    begins = np.arange(clips) * (choices / clips)
+    middles = begins + choices / clips / 2
     return (np.concatenate([middles, begins]) if twice else middles).astype(np.int64)
 
 

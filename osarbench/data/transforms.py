@@ -5,6 +5,7 @@ to the network's device. Crops follow MMAction2 v0.9 (``datasets/pipelines/augme
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ CHANGES = (vision.adjust_brightness, vision.adjust_contrast, vision.adjust_satur
 TRIES = 10  # before "random_resized" takes the centre
 
 
+Frames = npt.NDArray[np.uint8]
+Flip = Callable[[Frames], Frames]  #: [T, H, W, C] to the same
+
+
 class Box(NamedTuple):
     """A part of a frame, in pixels."""
 
@@ -31,16 +36,28 @@ class Box(NamedTuple):
     height: int
 
 
-def train_clip(frames: npt.NDArray[np.uint8], spec: ClipSpec, generator: np.random.Generator) -> Tensor:
-    """Return one augmented view: uint8 [3, T, size, size] of frames [T, H, W, 3]."""
-    images = _images(frames)  # [T, 3, H, W]
+def mirrored(frames: Frames) -> Frames:
+    """Return frames [T, H, W, C] with their columns in reverse order: how a mirror shows what is no direction."""
+    return np.ascontiguousarray(frames[:, :, ::-1])
+
+
+def train_clip(frames: Frames, spec: ClipSpec, generator: np.random.Generator, *, flip: Flip = mirrored) -> Tensor:
+    """Return one augmented view: uint8 [C, T, size, size] of frames [T, H, W, C].
+
+    Args:
+        frames: of the clip.
+        spec: says how it is cropped, flipped and recoloured.
+        generator: of what is random.
+        flip: the modality's (`osarbench.interfaces.modality.Modality.flip`).
+    """
+    images = _images(frames)  # [T, C, H, W]
     if min(images.shape[2:]) < spec.size and spec.train_crop == "random":
         images = vision.resize(images, [spec.size], antialias=True)
     box = train_box(images.shape[3], images.shape[2], spec, generator)
     clip = _cut(images, box, spec.size)
     if generator.random() < spec.flip:
-        clip = vision.horizontal_flip(clip)
-    return recoloured(clip, spec, generator).transpose(0, 1)  # [3, T, size, size]
+        clip = _flipped(clip, flip)
+    return recoloured(clip, spec, generator).transpose(0, 1)  # [C, T, size, size]
 
 
 def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> Tensor:
@@ -60,10 +77,10 @@ def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> 
     return clip
 
 
-def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
-    """Return the test crops: uint8 [test_crops, 3, T, test_size, test_size] of frames [T, H, W, 3].
+def view_crops(frames: Frames, spec: ClipSpec, *, flip: Flip = mirrored) -> Tensor:
+    """Return the test crops: uint8 [test_crops, C, T, test_size, test_size] of frames [T, H, W, C].
 
-    One crop is the centre; three lie at both ends and in the middle of the longer side; ten are the four corners and
+    One crop is the centre; three are at both ends and in the middle of the longer side; ten are the four corners and
     the centre, each followed by its mirror image (TSN). Frames with a short side smaller than the crop are scaled up
     to it first.
     """
@@ -73,7 +90,7 @@ def view_crops(frames: npt.NDArray[np.uint8], spec: ClipSpec) -> Tensor:
     boxes = view_boxes(images.shape[3], images.shape[2], spec.test_size, spec.test_crops)
     crops = [_cut(images, box, spec.test_size) for box in boxes]
     if spec.test_crops == 10:
-        crops = [view for crop in crops for view in (crop, vision.horizontal_flip(crop))]
+        crops = [view for crop in crops for view in (crop, _flipped(crop, flip))]
     return torch.stack([crop.transpose(0, 1) for crop in crops])
 
 
@@ -110,17 +127,17 @@ def multi_scale_sizes(width: int, height: int, spec: ClipSpec) -> list[tuple[int
     return [(snapped[j], snapped[i]) for i in near for j in near if abs(i - j) <= spec.crop_scale_gap]
 
 
-def fixed_offsets(spare_width: int, spare_height: int, places: int) -> list[tuple[int, int]]:
-    """Return the (left, top) that "multi_scale" chooses from: corners and centre, and with 13 places those between."""
+def fixed_offsets(spare_width: int, spare_height: int, positions: int) -> list[tuple[int, int]]:
+    """Return the (left, top) that "multi_scale" chooses from: corners, centre, and with 13 those between."""
     across, down = spare_width // 4, spare_height // 4
     quarters = [(0, 0), (4, 0), (0, 4), (4, 4), (2, 2)]
-    if places == 13:
+    if positions == 13:
         quarters += [(0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3)]
     return [(x * across, y * down) for x, y in quarters]
 
 
 def view_boxes(width: int, height: int, size: int, crops: int) -> list[Box]:
-    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five places of TenCrop)."""
+    """Return the boxes of the test crops (CenterCrop, ThreeCrop, and the five positions of TenCrop)."""
     if crops == 1:
         return [Box((width - size) // 2, (height - size) // 2, size, size)]
     across, down = (width - size) // 2, (height - size) // 2
@@ -155,8 +172,13 @@ def _random_resized(width: int, height: int, generator: np.random.Generator) -> 
     return Box((width - side) // 2, (height - side) // 2, side, side)
 
 
-def _images(frames: npt.NDArray[np.uint8]) -> Tensor:
-    """Return frames [T, H, W, 3] as uint8 images [T, 3, H, W] in channels-last memory."""
+def _flipped(images: Tensor, flip: Flip) -> Tensor:
+    """Return images [T, C, H, W] flipped as a modality flips frames."""
+    return _images(flip(images.permute(0, 2, 3, 1).numpy()))
+
+
+def _images(frames: Frames) -> Tensor:
+    """Return frames [T, H, W, C] as uint8 images [T, C, H, W] in channels-last memory."""
     owned = frames if frames.flags.writeable and frames.flags.c_contiguous else frames.copy()
     return torch.from_numpy(owned).permute(0, 3, 1, 2)
 

@@ -44,9 +44,9 @@ class WeightsReport(NamedTuple):
     """What a file of weights is, and whether it fits a backbone."""
 
     facts: Mapping[str, str]  #: about the file alone: format, framework, network, classes ...
-    refusal: str | None = None  #: why the backbone does not take it; None: it does, if no key is amiss
+    refusal: str | None = None  #: why the backbone does not take it; None: it does, if no key is mismatched
     missing: Sequence[str] = ()  #: keys the backbone wants and the file lacks
-    unexpected: Sequence[str] = ()  #: keys the file has and the backbone has no place for
+    unexpected: Sequence[str] = ()  #: keys the file has and the backbone does not
     misshapen: Sequence[str] = ()  #: keys of another shape, each with both
 
     @property

@@ -67,11 +67,11 @@ class Dataset(ABC):
 
     @property
     def videos_folder(self) -> Path:
-        """The folder below which every video file lies."""
+        """The folder that holds every video file, at any depth."""
         return self.root / "videos"
 
     def path(self, video: Video) -> Path:
-        """Return where the file of a video lies."""
+        """Return the path of a video's file."""
         return self.videos_folder / video.id
 
     def prepare(self) -> None:
@@ -108,9 +108,9 @@ def is_there(file: Path) -> bool:
         raise cannot_be_read(file.parent, error) from error
 
 
-def cannot_be_read(place: Path, error: OSError) -> OsarbenchError:
+def cannot_be_read(path: Path, error: OSError) -> OsarbenchError:
     """Return the error for a folder or file that is there and may not be read."""
-    return OsarbenchError(f"{place} cannot be read: {error.strerror}. See to it that you may, and run this again.")
+    return OsarbenchError(f"{path} cannot be read: {error.strerror}. Check its permissions and run this again.")
 
 
 def _hint(root: Path) -> str:
@@ -118,6 +118,6 @@ def _hint(root: Path) -> str:
     above = root.parent
     if (above / "videos").is_dir() or (above / "annotations").is_dir():
         return f" Did you mean the folder above, {above.parent}?"
-    plain = {re.sub(r"[^a-z0-9]", "", place.name.lower()): place for place in above.glob("*/")}
+    plain = {re.sub(r"[^a-z0-9]", "", folder.name.lower()): folder for folder in above.glob("*/")}
     near = plain.get(re.sub(r"[^a-z0-9]", "", root.name.lower()))
     return f" There is {near}; is that it? Then rename it, or make a link to it." if near else ""

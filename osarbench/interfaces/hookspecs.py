@@ -1,4 +1,4 @@
-"""The three hooks a plugin can implement. Each returns classes, so that listing plugins builds nothing."""
+"""The four hooks a plugin can implement. Each returns classes, so that listing plugins builds nothing."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from osarbench.interfaces.backbone import Backbone
     from osarbench.interfaces.dataset import Dataset
     from osarbench.interfaces.method import Method
+    from osarbench.interfaces.modality import Modality
 
 hookspec = pluggy.HookspecMarker("osarbench")
 hookimpl = pluggy.HookimplMarker("osarbench")
@@ -16,6 +17,11 @@ hookimpl = pluggy.HookimplMarker("osarbench")
 @hookspec
 def osarbench_datasets() -> "list[type[Dataset]]":  # type: ignore[empty-body]
     """Return the data sets this plugin offers."""
+
+
+@hookspec
+def osarbench_modalities() -> "list[type[Modality]]":  # type: ignore[empty-body]
+    """Return the modalities this plugin offers."""
 
 
 @hookspec

@@ -12,7 +12,7 @@ from osarbench.interfaces.backbone import Backbone, Features, FrameFeatures
 
 
 class Progress(NamedTuple):
-    """Where training stands, for losses that anneal or alternate."""
+    """How far training is, for losses that anneal or alternate."""
 
     epoch: int  #: 0-based
     epochs: int  #: in all
@@ -157,8 +157,8 @@ class Method(ABC):
     head: ClassVar[type[Head]] = LinearHead
     #: True for a score that costs seconds on the features of a plain network: ``--method all-posthoc`` runs them all.
     posthoc: ClassVar[bool] = False
-    #: Promise of the conformance kit that it breaks on purpose -> why (`osarbench.checks`).
-    excuses: ClassVar[Mapping[str, str]] = {}
+    #: Check of the conformance kit that it fails on purpose -> why (`osarbench.checks`).
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     def head_settings(self) -> Mapping[str, Any]:
         """Return the keyword arguments of the head that differ from its defaults; they are part of its identity."""
@@ -184,6 +184,6 @@ class Method(ABC):
     def diagnostics(self, outputs: Outputs) -> Mapping[str, float]:
         """Return facts about the scores of these videos that the table cannot show, each a mean over the videos.
 
-        They are kept beside the table by source of videos (``diagnostics.json``). The default has none.
+        They are kept next to the table by source of videos (``diagnostics.json``). The default has none.
         """
         return {}

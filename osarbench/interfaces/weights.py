@@ -1,4 +1,4 @@
-"""Files of weights as they come: read without running anything in them, or told in words what they are instead."""
+"""Reading weight files of any origin without running code in them; a file that is none is named for what it is."""
 
 import pickle
 import re
@@ -30,14 +30,14 @@ class WeightsFile(NamedTuple):
     path: str
     state: dict[str, Tensor]  #: named tensors, on the CPU; some may be mapped from the file
     format: str  #: "safetensors", or "torch" with what its container is
-    facts: Mapping[str, Any]  #: plain values beside the weights
+    facts: Mapping[str, Any]  #: plain values next to the weights
 
 
 def read_file(path: str | Path) -> WeightsFile:
     """Read a ``.safetensors`` file or a torch checkpoint; the prefixes of `WRAPPERS` are taken off.
 
     Torch files are read with ``weights_only``, so that no code in them runs; numpy's numbers and arrays, which old
-    checkpoints hold beside their weights, are let through. Keys of a network that osarbench trained begin with `OWN`.
+    checkpoints hold next to their weights, are allowed. Keys of a network that osarbench trained begin with `OWN`.
 
     Raises:
         OsarbenchError: no such file, not a file of weights (a web page, an LFS pointer, code), or a damaged one.
@@ -139,7 +139,7 @@ def _read_safetensors(path: Path) -> WeightsFile:
 
 
 def _from_checkpoint(path: Path, checkpoint: Any, kind: str) -> WeightsFile:
-    beside: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     if isinstance(checkpoint, Mapping) and {"backbone", "head"} <= set(checkpoint):
         parts = ((part, checkpoint[part]) for part in ("backbone", "head"))
         checkpoint = {f"{OWN}{part}.{key}": value for part, state in parts for key, value in state.items()}
@@ -147,7 +147,7 @@ def _from_checkpoint(path: Path, checkpoint: Any, kind: str) -> WeightsFile:
     for container in CONTAINERS:
         if isinstance(checkpoint, Mapping) and isinstance(checkpoint.get(container), Mapping):
             others = [f"'{name}'" for name in CONTAINERS if name != container and name in checkpoint]
-            beside |= {str(key): value for key, value in checkpoint.items() if key != container}
+            extra |= {str(key): value for key, value in checkpoint.items() if key != container}
             kind += f", weights under '{container}'" + (f", not {' or '.join(others)}" if others else "")
             checkpoint = checkpoint[container]
     values = checkpoint.items() if isinstance(checkpoint, Mapping) else ()
@@ -157,8 +157,8 @@ def _from_checkpoint(path: Path, checkpoint: Any, kind: str) -> WeightsFile:
         raise OsarbenchError(
             f"{path} holds no table of named tensors (a state dict){why}. Save `model.state_dict()` alone."
         )
-    meta = beside.get("meta")
-    return WeightsFile(str(path), _unwrapped(path, checkpoint), kind, meta if isinstance(meta, Mapping) else beside)
+    meta = extra.get("meta")
+    return WeightsFile(str(path), _unwrapped(path, checkpoint), kind, meta if isinstance(meta, Mapping) else extra)
 
 
 def _unwrapped(path: Path, state: Mapping[Any, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Stage 7: Markdown pages that are rendered from entries and checked against them."""
+"""Markdown pages that are rendered from entries and checked against them."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,18 +6,18 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
-from tabulate import tabulate
-
 from osarbench import __version__
 from osarbench.errors import OsarbenchError
-from osarbench.leaderboard import entries, reported, staleness
+from osarbench.leaderboard import entries, markdown, reported, staleness
+from osarbench.leaderboard.markdown import escape
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol as protocols
 from osarbench.protocols.protocol import Protocol
+from osarbench.reports import text as terminal
 from osarbench.reports.facts import SOURCES
-from osarbench.reports.text import COLUMNS
 from osarbench.scores import metrics, table
-from osarbench.scores.statistics.align import Rule
+from osarbench.scores.metrics.result import Settings
+from osarbench.scores.statistics.align import Rule, Table
 from osarbench.scores.statistics.paired import Comparison, compare, tied_ranks
 
 RANKED_BY = "auroc"
@@ -41,6 +41,7 @@ class Row(NamedTuple):
     tier: entries.Tier
     blocks: list[Mapping[str, Any]]  #: the headline numbers of each seed
     members: list[entries.Entry]
+    groups: Mapping[str, str] | None  #: of clips by video, where all its tables know them
 
     @property
     def name(self) -> str:
@@ -99,11 +100,11 @@ def _folders(folder: Path) -> Iterator[tuple[Protocol, Path]]:
 
 
 def _protocol(name: str, folder: Path) -> Protocol:
-    """Return a protocol of osarbench, or somebody's own whose file lies beside its entries."""
+    """Return a protocol of osarbench, or somebody's own whose file is next to its entries."""
     own = folder / f"{name}.toml"
     if not own.is_file() and name not in benchmark_files.shipped():
         raise OsarbenchError(f"osarbench has no protocol '{name}', of which {folder} holds entries. If it is your own, "
-                             f"put its file beside them: {own}. Else delete the folder.")  # fmt: skip
+                             f"put its file next to them: {own}. Else delete the folder.")  # fmt: skip
     return protocols.read(str(own) if own.is_file() else name)
 
 
@@ -111,9 +112,9 @@ def _page(protocol: Protocol, folder: Path) -> str:
     by_backbone: dict[str, list[entries.Entry]] = defaultdict(list)
     for entry in entries.read(folder, protocol):
         by_backbone[entry.backbone].append(entry)
-    parts = [f"# {protocol.name}\n\n{protocol.sections.title}.\n"]
+    parts = [f"# {escape(protocol.name)}\n\n{escape(protocol.sections.title)}.\n"]
     for backbone, members in sorted(by_backbone.items()):
-        parts.append(f"## {backbone}\n\n{_board(protocol, members, staleness.read_marks(folder))}\n")
+        parts.append(f"## {escape(backbone)}\n\n{_board(protocol, members, staleness.read_marks(folder))}\n")
     if not by_backbone:
         parts.append(f"No entry yet: `osarbench run --protocol {protocol.name} --publish` adds one.\n")
     papers = reported.papers(protocol.name)
@@ -125,7 +126,7 @@ def _page(protocol: Protocol, folder: Path) -> str:
     if by_backbone:
         threshold = protocol.sections.threshold
         parts.append(LEGEND.format(share=100 * threshold.quantile, source=SOURCES[threshold.source]) + "\n")
-    made = "the scores tables beside this page" if by_backbone else "the published tables that osarbench holds"
+    made = "the scores tables next to this page" if by_backbone else "the published tables that osarbench holds"
     parts.append(
         f"Rendered by `osarbench leaderboard` from {made}; do not edit. Protocol `{protocol.sha256[:12]}`, osarbench "
         f"{__version__}.\n"
@@ -141,15 +142,17 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[
     alone = {row.name: _compare(protocol, [row]) for row in rows if row.tier != "run"}
     for row in rows:
         interval = _interval(alone.get(row.name, comparison), row.name)
-        cells = dict(zip(COLUMNS, _cells(row.blocks), strict=True))
-        shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == "AUROC ↑" else (text,))]
+        cells = dict(zip(terminal.SHOWN, _cells(row.blocks), strict=True))
+        shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == RANKED_BY else (text,))]
         earlier = any(staleness.name_of(entry) in marks for entry in row.members)
         lines.append([ranks.get(row.name, ""), row.method + " †" * earlier, row.tier, len(row.members), *shown])
-    headers = [name for key in COLUMNS for name in ((key, "95 % interval") if key == "AUROC ↑" else (key,))]
-    text = tabulate(lines, headers=["rank", "method", "evidence", "seeds", *headers], tablefmt="github",
-                    disable_numparse=True)  # fmt: skip
+    titles = {metric.name: metric.title for metric in terminal.columns()}
+    headers = [
+        cell for name, title in titles.items() for cell in ((title, "95 % interval") if name == RANKED_BY else (title,))
+    ]
+    text = markdown.table(lines, ["rank", "method", "evidence", "seeds", *headers])
     remarks = _marked(members, marks)
-    remarks += [" ".join([comparison.resampled, *comparison.notes])] if comparison else []
+    remarks += [escape(" ".join([comparison.resampled, *comparison.notes]))] if comparison else []
     if alone:
         drawn = " ".join(dict.fromkeys(found.resampled for found in alone.values() if found))
         remarks += [f"Re-scored rows, each alone: {drawn}", "\n".join(_rescored(rows))]
@@ -158,7 +161,7 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[
 
 def _marked(members: Sequence[entries.Entry], marks: Mapping[str, str]) -> list[str]:
     reasons = dict.fromkeys(marks[name] for entry in members if (name := staleness.name_of(entry)) in marks)
-    return [f"† Made by earlier code: {'; '.join(reasons)}."] if reasons else []
+    return [f"† Made by earlier code: {escape('; '.join(reasons))}."] if reasons else []
 
 
 def _rescored(rows: Sequence[Row]) -> Iterator[str]:
@@ -168,33 +171,54 @@ def _rescored(rows: Sequence[Row]) -> Iterator[str]:
             found = [f"{one['kind']} ({one['severity']})" for one in entry.facts.get("origin", {}).get("findings", [])]
             files = ", ".join(entries.origins(entry.facts)) or "a file that it does not name"
             checked = ", ".join(dict.fromkeys(found)) or "nothing"
-            yield f"- *{row.method}*: re-scored from {files}. The integrity check found: {checked}."
+            yield (
+                f"- *{escape(row.method)}*: re-scored from {escape(files)}. The integrity check found: "
+                f"{escape(checked)}."
+            )
 
 
 def _rows(protocol: Protocol, members: Sequence[entries.Entry]) -> Iterator[Row]:
     grouped: dict[tuple[str, entries.Tier], list[entries.Entry]] = defaultdict(list)
     for entry in members:
         grouped[entry.method, entry.tier].append(entry)
-    settings = metrics.settings_of(protocol)
+    stated = metrics.settings_of(protocol)
+    settings = Settings(**{**stated, "contested": tuple(stated["contested"])})
     for (method, tier), seeds in grouped.items():
-        blocks = [metrics.evaluate(entry.rows(), **settings)["headline"] for entry in seeds]
-        yield Row(method, tier, blocks, seeds)
+        blocks, groups = [], []
+        for entry in seeds:  # one table at a time: a board of a thousand entries does not fit in memory
+            rows = entry.rows()
+            blocks.append(metrics.headline(rows, settings))
+            groups.append(table.groups(rows))
+        yield Row(method, tier, blocks, seeds, _merged(groups))
+
+
+def _merged(groups: Sequence[Mapping[str, str] | None]) -> dict[str, str] | None:
+    """Return the groups of several tables together, None if one does not know its own."""
+    merged: dict[str, str] = {}
+    for found in groups:
+        if found is None:
+            return None
+        merged.update(found)
+    return merged
 
 
 def _compare(protocol: Protocol, rows: Sequence[Row]) -> Comparison | None:
     """Compare the rows in pairs: by groups of clips where the tables know them, else by classes."""
     if not rows:
         return None
-    tables = {row.name: [entry.rows() for entry in row.members] for row in rows}
-    known_groups = [table.groups(rows) for its in tables.values() for rows in its]
-    groups: dict[str, str] | None = {}
-    for found in known_groups:
-        groups = None if found is None or groups is None else groups | found
     threshold = protocol.sections.threshold
-    rule = Rule(threshold.quantile, threshold.source)
+    rule = Rule(threshold.quantile, threshold.source, threshold.rule)
+    tables = {row.name: [Table(entry.rows, rule, sound=True) for entry in row.members] for row in rows}
     # scores after one training share its network, and seeds of one number share what they start from
     together = len({tuple(entry.seed for entry in row.members) for row in rows}) == 1
-    return compare(tables, metrics=[RANKED_BY], groups=groups, draws=DRAWS, rule=rule, paired_seeds=together)
+    return compare(
+        tables,
+        metrics=[RANKED_BY],
+        groups=_merged([row.groups for row in rows]),
+        draws=DRAWS,
+        paired_seeds=together,
+        pairs=False,
+    )
 
 
 def _interval(comparison: Comparison | None, name: str) -> str:
@@ -205,7 +229,7 @@ def _interval(comparison: Comparison | None, name: str) -> str:
 
 
 def _cells(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for key in COLUMNS.values():
+    for key in terminal.SHOWN:
         values = [100 * block[key] for block in blocks if block[key] is not None]
         if not values:
             yield "-"

@@ -1,9 +1,9 @@
-"""Numbers that papers report, with their citation: shown beside entries, never ranked among them."""
+"""Numbers that papers report, with their citation: shown with entries, never ranked among them."""
 
 from collections.abc import Iterator, Sequence
 
-from tabulate import tabulate
-
+from osarbench.leaderboard import markdown
+from osarbench.leaderboard.markdown import escape
 from osarbench.published import tables
 from osarbench.published.tables import PublishedTable, Row
 
@@ -28,17 +28,16 @@ def section(found: Sequence[PublishedTable], protocol: str) -> str:
 def _paper(paper: PublishedTable, protocol: str) -> str:
     rows = [row for row in paper.rows if row.protocol == protocol]
     shown = [column for column in paper.columns if any(column in row.numbers for row in rows)]
-    # the spread over draws belongs beside its mean
+    # the spread over draws belongs to its mean
     spreads = {column: f"{column}_std" for column in shown if f"{column}_std" in shown}
     columns = [column for column in shown if column not in spreads.values()]
     # as many digits as the paper prints
     digits = max(len(f"{value}".partition(".")[2]) for row in rows for value in row.numbers.values())
     lines = [[row.backbone, _training(row), row.method, *_cells(row, columns, spreads, digits)] for row in rows]
-    noted = [f"- *{row.method}* ({row.backbone}): {row.note}." for row in rows if row.note]
-    legend = [f"- *{column}*: {paper.columns[column]}." for column in columns]
-    legend += [f"- *{column} ±*: {paper.columns[spread]}." for column, spread in spreads.items()]
-    table = tabulate(lines, headers=["backbone", "training", "method", *map(_arrow, columns)], tablefmt="github",
-                     disable_numparse=True)  # fmt: skip
+    noted = [f"- *{escape(row.method)}* ({escape(row.backbone)}): {row.note}." for row in rows if row.note]
+    legend = [f"- *{escape(column)}*: {paper.columns[column]}." for column in columns]
+    legend += [f"- *{escape(column)} ±*: {paper.columns[spread]}." for column, spread in spreads.items()]
+    table = markdown.table(lines, ["backbone", "training", "method", *map(_arrow, columns)])
     convention = paper.conventions[protocol].text
     explained = "\n".join([*legend, f"- *Videos*: {convention}.", *dict.fromkeys(noted)])
     return f"### {paper.citation}\n\n{table}\n\n{explained}\n\nSource: {paper.source}\n"

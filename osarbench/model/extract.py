@@ -57,7 +57,7 @@ def extract(
     videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
     with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
         for begin, piece in mine:
-            part = ViewClips(clips.store, clips.rows[begin : begin + PIECE], clips.spec)
+            part = clips.part(begin, PIECE)
             features = _features(fabric, network, part, machine.loading, batch)
             with manifest.write_artifact(piece, {"begin": begin}) as temporary:
                 np.save(temporary, features)

@@ -17,7 +17,8 @@ def recompute_blocks(network: nn.Module) -> int:
 
     A block is a child of the outermost ``Sequential`` or ``ModuleList`` that holds more than one layer itself.
     Activations then cost about the square root of their memory, training about a third more time; loss and gradients
-    stay the same (Chen et al., 2016, arXiv:1604.06174), running statistics too: batch norms look away the second time.
+    stay the same (Chen et al., 2016, arXiv:1604.06174), and so do running statistics, which are not
+    updated the second time.
 
     Returns:
         How many blocks there are.
@@ -60,7 +61,7 @@ def _blocks(module: nn.Module) -> Iterator[nn.Module]:
 
 def _recomputed(block: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _norms_look_away(block)
+        return nullcontext(), _frozen_norm_statistics(block)
 
     def run(*inputs: Any, **named: Any) -> Any:
         if not torch.is_grad_enabled():
@@ -71,7 +72,7 @@ def _recomputed(block: nn.Module, forward: Callable[..., Any]) -> Callable[..., 
 
 
 @contextmanager
-def _norms_look_away(block: nn.Module) -> Iterator[None]:
+def _frozen_norm_statistics(block: nn.Module) -> Iterator[None]:
     """Keep running statistics as they are while a block is run for the second time."""
     norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
     kept = [(norm.momentum, norm.num_batches_tracked) for norm in norms]

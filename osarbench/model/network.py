@@ -60,30 +60,31 @@ class Network(nn.Module):
         )
 
 
-def check_clip(backbone: Backbone, spec: ClipSpec) -> None:
+def check_clip(backbone: Backbone, spec: ClipSpec, channels: int = 3) -> None:
     """Run one clip of a specification through a backbone, so that one it cannot take is known before decoding.
 
-    First on the meta device, where nothing is computed; what fails there is tried in earnest. The backbone is spent.
+    First on the meta device, where nothing is computed; what fails there is tried on the CPU. The backbone cannot be
+    used afterwards.
 
     Raises:
         OsarbenchError: the clip does not fit, for example because it is too small.
     """
     backbone.eval()
     sizes = {(spec.length, spec.size), (spec.test_length, spec.test_size)}
-    shapes = [(1, 3, length, size, size) for length, size in sorted(sizes)]
+    shapes = [(1, channels, length, size, size) for length, size in sorted(sizes)]
     try:
         with torch.no_grad():
-            spent = copy.deepcopy(backbone).to("meta")
+            unused = copy.deepcopy(backbone).to("meta")
             for shape in shapes:
-                spent(torch.zeros(shape, device="meta"))
+                unused(torch.zeros(shape, device="meta"))
     except OsarbenchError:
         raise
     except Exception:  # a plugin may do what the meta device cannot
         for shape in shapes:
-            _run_in_earnest(backbone, shape)
+            _run_on_the_cpu(backbone, shape)
 
 
-def _run_in_earnest(backbone: Backbone, shape: tuple[int, ...]) -> None:
+def _run_on_the_cpu(backbone: Backbone, shape: tuple[int, ...]) -> None:
     try:
         with torch.no_grad():
             backbone(torch.zeros(shape))
@@ -207,4 +208,4 @@ def read_tensors(file: Path) -> Any:
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise OsarbenchError(f"{file} cannot be read: {error}. Delete it to make it anew.") from error
+        raise OsarbenchError(f"{file} cannot be read: {error}. Delete it; the next run makes it again.") from error

@@ -15,7 +15,7 @@ from osarbench.protocols import files as benchmark_files
 class Listing(NamedTuple):
     """One line of `osarbench list`."""
 
-    kind: str  #: "datasets", "backbones", "methods" or "protocols"
+    kind: str  #: one of `loading.KINDS`, or "protocols"
     name: str
     summary: str  #: one line
     origin: str  #: "built-in", or the package or file it comes from

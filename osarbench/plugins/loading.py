@@ -2,11 +2,9 @@
 
 import importlib
 import importlib.util
-import inspect
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -15,18 +13,29 @@ import pluggy
 
 from osarbench.errors import OsarbenchError, did_you_mean, unknown_name
 from osarbench.interfaces import hookspecs
-from osarbench.plugins.settings import annotation, fits, meant, words
+from osarbench.plugins.settings import check_settings
+from osarbench.plugins.sources import code_files, installed, source
 
 if TYPE_CHECKING:
     from osarbench.interfaces.backbone import Backbone
     from osarbench.interfaces.dataset import Dataset
     from osarbench.interfaces.method import Method
+    from osarbench.interfaces.modality import Modality
 
-KINDS = ("datasets", "backbones", "methods")
+__all__ = [
+    "Plugins", "builtin_folder", "builtin_modules", "check_settings", "code_files", "installed", "load", "source",
+]  # fmt: skip
+
+KINDS = ("datasets", "modalities", "backbones", "methods")
 ALL_POSTHOC = "all-posthoc"  #: the name of a group, so no method may have it
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  #: what can stand in a command, a folder and a table
-_SINGULAR = {"datasets": "data set", "backbones": "backbone", "methods": "method", "heads": "head"}
-_BASES = {"datasets": "dataset.Dataset", "backbones": "backbone.Backbone", "methods": "method.Method"}
+_SINGULAR = {
+    "datasets": "data set", "modalities": "modality", "backbones": "backbone", "methods": "method", "heads": "head",
+}  # fmt: skip
+_BASES = {
+    "datasets": "dataset.Dataset", "modalities": "modality.Modality", "backbones": "backbone.Backbone",
+    "methods": "method.Method",
+}  # fmt: skip
 T = TypeVar("T")
 
 
@@ -36,6 +45,7 @@ class Plugins(NamedTuple):
     datasets: Mapping[str, "type[Dataset]"]
     backbones: Mapping[str, "type[Backbone]"]
     methods: Mapping[str, "type[Method]"]
+    modalities: Mapping[str, "type[Modality]"] = MappingProxyType({})
     broken: Mapping[str, Exception] = MappingProxyType({})  #: installed plugins that raised when they were imported
 
     def dataset(self, name: str) -> "type[Dataset]":
@@ -49,6 +59,10 @@ class Plugins(NamedTuple):
     def method(self, name: str) -> "type[Method]":
         """Return a method class; an unknown name is an `OsarbenchError` with the nearest one."""
         return self._get("method", name, self.methods)
+
+    def modality(self, name: str) -> "type[Modality]":
+        """Return a modality class; an unknown name is an `OsarbenchError` with the nearest one."""
+        return self._get("modality", name, self.modalities)
 
     def expand(self, names: Iterable[str]) -> list[str]:
         """Return names of methods, each once, with every post-hoc score in the place of "all-posthoc"."""
@@ -70,7 +84,7 @@ def load(kinds: Sequence[str] = KINDS, files: Sequence[Path] = ()) -> Plugins:
     """Import and collect the plugins of the given kinds; an installed one that fails is put aside.
 
     Args:
-        kinds: of "datasets", "backbones", "methods"; data sets alone load without torch.
+        kinds: of `KINDS`; data sets and modalities load without torch.
         files: uninstalled plugin files to load as well.
 
     Raises:
@@ -107,61 +121,6 @@ def builtin_folder() -> Path:
     assert spec is not None
     assert spec.origin is not None
     return Path(spec.origin).parent
-
-
-def installed() -> list[EntryPoint]:
-    """Return the entry points of other packages, in a fixed order."""
-    return sorted(entry_points(group="osarbench"), key=lambda entry: (entry.name, entry.value))
-
-
-def source(plugin: type) -> Path | None:
-    """Return the file that a plugin class is written in."""
-    file = getattr(sys.modules.get(plugin.__module__), "__file__", None)
-    return None if file is None else Path(file).resolve()
-
-
-def code_files(plugin: type) -> list[Path]:
-    """Return the source files a plugin class is made of: its module and what that imports from its own package."""
-    found: dict[str, Path] = {}
-    todo = [cls.__module__ for cls in plugin.__mro__]
-    while todo:
-        name = todo.pop()
-        module = sys.modules.get(name)
-        file = getattr(module, "__file__", None)
-        if name in found or file is None or not _same_package(name, plugin.__module__):
-            continue
-        found[name] = Path(file)
-        for value in vars(module).values():
-            owner = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-            if isinstance(owner, str):
-                todo.append(owner)
-    return [found[name] for name in sorted(found)]
-
-
-def check_settings(kind: str, plugin: type, settings: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return settings of a plugin's constructor, each as its annotation reads it (`osarbench.plugins.settings.meant`).
-
-    Raises:
-        OsarbenchError: the constructor does not take a setting (the nearest one is named), or not one of this type.
-    """
-    taken = [p.name for p in inspect.signature(plugin).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    who, fitting = f"the {kind} '{getattr(plugin, 'name', plugin.__name__)}'", dict(settings)
-    for key, value in settings.items():
-        if key not in taken:
-            raise OsarbenchError(
-                f"{where}: {who} has no setting '{key}'.{did_you_mean(key, taken)} "
-                f"It has: {', '.join(taken) or 'none'}."
-            )
-        wanted = annotation(plugin, key)
-        fitting[key] = meant(value, wanted)
-        if not fits(fitting[key], wanted):
-            raise OsarbenchError(f"{where}: the setting '{key}' of {who} is {words(wanted)}, not {value!r}.")
-    return fitting
-
-
-def _same_package(name: str, plugin_module: str) -> bool:
-    top = plugin_module.split(".")[0]
-    return name == plugin_module or (top != "__main__" and name.split(".")[0] == top)
 
 
 def _import_file(file: Path) -> ModuleType:
@@ -232,6 +191,8 @@ def _check_class(cls: Any, kind: str) -> None:
     module, base = _BASES[kind].split(".")
     if not issubclass(cls, getattr(importlib.import_module(f"osarbench.interfaces.{module}"), base)):
         raise OsarbenchError(f"The hook osarbench_{kind} returns {_label(cls)}, which is no osarbench.{base}.")
+    if kind == "modalities":
+        _check_modality(cls)
     name = getattr(cls, "name", None)
     if not isinstance(name, str) or not name:
         raise OsarbenchError(f"The {_SINGULAR[kind]} {_label(cls)} has no name. Give the class a `name = '...'`.")
@@ -239,6 +200,15 @@ def _check_class(cls: Any, kind: str) -> None:
         raise OsarbenchError(f"{_label(cls)} is named '{name}'; a name has letters, digits, _ and - alone. Rename it.")
     if name == ALL_POSTHOC:
         raise OsarbenchError(f"{_label(cls)} is named '{name}', which stands for all post-hoc methods. Rename it.")
+
+
+def _check_modality(cls: Any) -> None:
+    channels, mean, std = (getattr(cls, field, None) for field in ("channels", "mean", "std"))
+    if not isinstance(channels, int) or any(not isinstance(its, tuple) or len(its) != channels for its in (mean, std)):
+        raise OsarbenchError(
+            f"The modality {_label(cls)} must state its number of channels, and mean and std as one number a channel: "
+            f"channels = {channels}, mean = {mean}, std = {std}."
+        )
 
 
 def _add(found: Mapping[str, dict[str, Any]], offered: Mapping[str, list[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Where benchmark files lie: protocols, exclusion lists and published tables that come with osarbench, or a path."""
+"""Finding benchmark files by name or path: protocols, exclusion lists and published tables."""
 
 import importlib.util
 from pathlib import Path

@@ -43,14 +43,14 @@ def build(kind: type, content: Mapping[str, Any], where: str) -> Any:
         # A misspelt key is also a missing one; the spelling is what helps.
         problem = min(error.errors(), key=lambda found: found["type"] not in _SURPLUS)
         *section, key = problem["loc"]
-        place = f"{where}: [{'.'.join(str(part) for part in section)}]" if section else where
+        section_name = f"{where}: [{'.'.join(str(part) for part in section)}]" if section else where
         if problem["type"] in _SURPLUS:
             hint = did_you_mean(str(key), _keys(kind, section))
-            raise OsarbenchError(f"{place} has no key '{key}'.{hint}") from error
+            raise OsarbenchError(f"{section_name} has no key '{key}'.{hint}") from error
         if problem["type"] in ("missing", "missing_argument"):
-            raise OsarbenchError(f"{place} needs a key '{key}'.") from error
+            raise OsarbenchError(f"{section_name} needs a key '{key}'.") from error
         raise OsarbenchError(
-            f"{place}{'' if section else ':'} {key} = {problem['input']!r} is wrong: "
+            f"{section_name}{'' if section else ':'} {key} = {problem['input']!r} is wrong: "
             f"{problem['msg'][0].lower()}{problem['msg'][1:]}."
         ) from error
 

@@ -49,4 +49,4 @@ def _datasets(found: Sequence[Result], locations: Locations) -> dict[str, Datase
         protocol = protocols.read(str(names.pop()))
     except OsarbenchError:  # somebody's own, whose file is elsewhere
         return {}
-    return thumbnails.datasets(protocol, plugins.load(), locations)
+    return thumbnails.datasets(protocol, plugins.load(kinds=("datasets",)), locations)

@@ -1,16 +1,18 @@
 """What `osarbench list -v` says of backbones and protocols: sizes, clips, costs; what is known, excluded, flawed."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from osarbench.interfaces.backbone import Backbone
 from osarbench.protocols.protocol import Protocol, Unknown
+
+if TYPE_CHECKING:
+    from osarbench.interfaces.backbone import Backbone
 
 #: What a threshold is learnt from, in words.
 SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
 
 
-def backbone_facts(kind: type[Backbone], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def backbone_facts(kind: "type[Backbone]", options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return parameters, multiply-adds of one view, feature sizes and the clip of a backbone with its default settings.
 
     Nothing is computed: the network is built and run on the meta device. Multiply-adds are half of what torch's

@@ -7,50 +7,31 @@ from osarbench.reports.disagreements import Comparison
 from osarbench.reports.formats import percent, plural, signed_percent
 from osarbench.reports.results import Result
 from osarbench.reports.tables import Cell, Column, Table, cells
-from osarbench.scores.metrics.conventions import CONVENTIONS
+from osarbench.scores.metrics.metric import Metric
+from osarbench.scores.metrics.registry import find
 
-#: Shown title -> key of a block of metrics; an arrow says which way is better.
-RANKED = {
-    "Closed accuracy ↑": "closed_accuracy",
-    "AUROC ↑": "auroc",
-    "AUPR ↑": "aupr_unknown",
-    "FPR95 ↓": "fpr95_unknown_first",
-    "OSCR ↑": "oscr",
-}
-DECIDED = {
-    "Known accepted": "known_accepted",
-    "Gap": "transfer_gap",
-    "Unknown rejected ↑": "unknown_rejected",
-    "Balanced accuracy ↑": "balanced_accuracy",
-}
-OPEN = {"Open macro‑F1 ↑": "open_macro_f1"}
-CALIBRATED = {
-    "ECE ↓": "ece_closed",
-    "Brier ↓": "brier_closed",
-    "DEAR ECE, closed ↓": "dear_ece_closed",
-    "DEAR ECE, open ↓": "dear_ece_open",
-    "DEAR ECE, binary ↓": "dear_ece_binary",
-}
+#: Names of the metrics that are shown: without a threshold, at the threshold, of all test videos at it, calibration.
+RANKED = ("closed_accuracy", "auroc", "aupr_unknown", "fpr95_unknown_first", "oscr")
+DECIDED = ("known_accepted", "transfer_gap", "unknown_rejected", "balanced_accuracy")
+OPEN = ("open_macro_f1",)
+CALIBRATED = ("ece_closed", "brier_closed", "dear_ece_closed", "dear_ece_open", "dear_ece_binary")
+_OF_PARTS = ("known_accepted", "transfer_gap")  # of those at the threshold
 #: A gap beyond this is pointed out: five of a hundred videos.
 _WIDE_GAP = 0.05
-Key = tuple[str, str]  # block of `Result.metrics`, name in it
+#: Block of a metric -> block of `Result.metrics` in which its number for all test videos is.
+_BLOCKS = {"videos": "headline", "thresholded": "thresholded", "calibration": "calibration"}
 
 
 def summary(results: Sequence[Result], *, comparable: bool) -> Table:
     """Return the headline numbers of all results; the best of each column is bold where results are comparable."""
-    ranked: dict[str, Key] = {title: ("headline", key) for title, key in RANKED.items()}
-    decided: dict[str, Key] = {title: ("headline", key) for title, key in DECIDED.items()}
-    decided |= {title: ("thresholded", key) for title, key in OPEN.items()}
-    groups = [("", 1), ("Without a threshold", len(ranked)), ("At the threshold", len(decided))]
-    if not has_threshold(results):
-        decided, groups = {}, []
-    return _numbers(results, ranked | decided, "Summary, in percent", mark=comparable, groups=groups)
+    decided = (*DECIDED, *OPEN) if has_threshold(results) else ()
+    groups = [("", 1), ("Without a threshold", len(RANKED)), ("At the threshold", len(decided))] if decided else []
+    return _numbers(results, (*RANKED, *decided), "Summary, in percent", mark=comparable, groups=groups)
 
 
 def summary_keys(results: Sequence[Result]) -> list[str]:
-    """Return the keys of the numbers in the summary."""
-    decided = [*DECIDED.values(), *OPEN.values()] if has_threshold(results) else []
-    return [*RANKED.values(), *decided]
+    """Return the names of the metrics in the summary."""
+    return [*RANKED, *((*DECIDED, *OPEN) if has_threshold(results) else ())]
 
 
 def has_threshold(results: Sequence[Result]) -> bool:
@@ -60,10 +41,9 @@ def has_threshold(results: Sequence[Result]) -> bool:
 
 def parts(results: Sequence[Result]) -> Table:
     """Return the numbers of each source, and without contested classes; there are no rows if there is one part only."""
-    decided = ("Known accepted", "Gap") if has_threshold(results) else ()
-    shown = RANKED | {title: DECIDED[title] for title in decided}
+    shown = (*RANKED, *(_OF_PARTS if has_threshold(results) else ()))
     rows = [
-        [Cell(result.name, position), *cells(known, unknown), *(_cell(key, block[key]) for key in shown.values())]
+        [Cell(result.name, position), *cells(known, unknown), *(_cell(name, block[name]) for name in shown)]
         for position, result in enumerate(results)
         for known, unknown, block in _blocks(result.metrics)
     ]
@@ -73,8 +53,7 @@ def parts(results: Sequence[Result]) -> Table:
 
 def calibration(results: Sequence[Result]) -> Table:
     """Return the calibration errors of all results."""
-    keys = {title: ("calibration", key) for title, key in CALIBRATED.items()}
-    return _numbers(results, keys, "Calibration, in percent", mark=False)
+    return _numbers(results, CALIBRATED, "Calibration, in percent", mark=False)
 
 
 def agreement(comparison: Comparison) -> Table:
@@ -94,12 +73,13 @@ def threshold_story(result: Result) -> str:
     numbers, settings = result.metrics["thresholded"], result.metrics["settings"]
     if numbers["threshold"] is None:
         return f"no threshold, since its table has no rows of the role “{settings['threshold_from']}”."
+    headline = result.metrics["headline"]
     source = "held-out known" if settings["threshold_from"] == "calibration" else "training"
     threshold = f"{numbers['threshold']:.6g}".replace("-", "−")
     return (
         f"threshold {threshold}, set to accept {100 * settings['quantile']:g} % of "
         f"{plural(numbers['threshold_videos'], source + ' video')}. Of the known test videos it accepts "
-        f"{percent(numbers['known_accepted'])} % (gap {signed_percent(numbers['transfer_gap'])})."
+        f"{percent(headline['known_accepted'])} % (gap {signed_percent(headline['transfer_gap'])})."
     )
 
 
@@ -126,38 +106,51 @@ def tiles(result: Result) -> dict[str, int]:
 
 
 def _numbers(
-    results: Sequence[Result], keys: Mapping[str, Key], label: str, *, mark: bool,
+    results: Sequence[Result], names: Sequence[str], label: str, *, mark: bool,
     groups: Sequence[tuple[str, int]] = (),
 ) -> Table:  # fmt: skip
-    best = {title: _best(results, title, key) if mark else None for title, key in keys.items()}
+    """Return a table of metrics.
+
+    Args:
+        results: a row each.
+        names: of the metrics, a column each.
+        label: of the table.
+        mark: whether the best of each column is bold.
+        groups: of columns, see `Table`.
+    """
+    values = {name: [_value(result, name) for result in results] for name in names}
+    best = {name: _best(find(name), values[name]) if mark else None for name in names}
     rows = []
     for position, result in enumerate(results):
         row = [Cell(result.name, position)]
-        for title, (block, key) in keys.items():
-            value = result.metrics[block][key]
-            cell = _cell(key, value)
-            row.append(cell._replace(look="strong") if value is not None and value == best[title] else cell)
+        for name in names:
+            value = values[name][position]
+            cell = _cell(name, value)
+            row.append(cell._replace(look="strong") if value is not None and value == best[name] else cell)
         rows.append(row)
-    columns = [Column("Result"), *_columns({title: key for title, (_, key) in keys.items()})]
-    return Table(label, columns, rows, groups)
+    return Table(label, [Column("Result"), *_columns(names)], rows, groups)
 
 
-def _columns(shown: Mapping[str, str]) -> list[Column]:
-    return [Column(title, numeric=True, hint=CONVENTIONS[key]) for title, key in shown.items()]
+def _columns(names: Sequence[str]) -> list[Column]:
+    shown = [find(name) for name in names]
+    return [Column(one.title[0].upper() + one.title[1:], numeric=True, hint=one.convention) for one in shown]
 
 
-def _cell(key: str, value: float | None) -> Cell:
-    if key != "transfer_gap":
+def _value(result: Result, name: str) -> float | None:
+    value: float | None = result.metrics[_BLOCKS[find(name).block]][name]
+    return value
+
+
+def _cell(name: str, value: float | None) -> Cell:
+    if name != "transfer_gap":
         return Cell(percent(value))
     wide = value is not None and abs(value) > _WIDE_GAP + 1e-9
     return Cell(("⚠ " if wide else "") + signed_percent(value), look="warn" if wide else "plain")
 
 
-def _best(results: Sequence[Result], title: str, key: Key) -> float | None:
-    values = [value for one in results if (value := one.metrics[key[0]][key[1]]) is not None]
-    if len(values) < 2 or title[-1] not in "↑↓":
-        return None
-    return float(max(values) if title.endswith("↑") else min(values))
+def _best(metric: Metric, values: Sequence[float | None]) -> float | None:
+    there = [value for value in values if value is not None]
+    return max(there, key=lambda value: metric.sign * value) if metric.sign and len(there) > 1 else None
 
 
 def _blocks(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

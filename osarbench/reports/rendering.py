@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from osarbench.reports import formats
 from osarbench.reports.style import COLOURS, series
-from osarbench.scores.metrics.conventions import CONVENTIONS
+from osarbench.scores.metrics.registry import conventions
 
 #: From this many results on, what is shown for each of them is folded.
 MANY = 8
@@ -31,7 +31,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"plural": formats.plural, "unbroken": _unbroken}
-    environment.globals |= {"CONVENTIONS": CONVENTIONS, "COLOURS": COLOURS, "series": series, "MANY": MANY}
+    environment.globals |= {"CONVENTIONS": conventions(), "COLOURS": COLOURS, "series": series, "MANY": MANY}
     return environment
 
 

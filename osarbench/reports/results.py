@@ -1,20 +1,16 @@
 """What a report is about: scores tables found in folders, their numbers, and whether they may be compared."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from osarbench.artifacts import manifest
 from osarbench.errors import OsarbenchError
 from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 from osarbench.scores.metrics.outcome import Outcome, outcome
-
-TABLES = ("scores.csv", "scores.csv.gz")  # what a run calls its scores table
-_SETTINGS = ("quantile", "threshold_from", "threshold_rule", "draws", "seed", "contested", "unknown_parts")
+from osarbench.scores.settings import TABLES, facts_of, settings_of
 
 
 class Result(NamedTuple):
@@ -86,15 +82,6 @@ def differences(results: Sequence[Result]) -> list[str]:
     return found
 
 
-def settings_of(file: Path) -> dict[str, Any]:
-    """Return the settings of the ``metrics.json`` beside a scores table, else of its protocol, else none (defaults).
-
-    Raises:
-        OsarbenchError: the ``metrics.json`` or the manifest is damaged.
-    """
-    return _settings(file, _facts(file))
-
-
 def _tables(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
@@ -139,39 +126,12 @@ def _parts(file: Path) -> tuple[str, ...]:
 
 def _result(name: str, file: Path) -> Result:
     rows = table.read(file)
-    facts = _facts(file)
+    facts = facts_of(file)
     try:
-        numbers = metrics.evaluate(rows, **_settings(file, facts))
+        numbers = metrics.evaluate(rows, **settings_of(file, facts))
     except OsarbenchError as error:
         raise OsarbenchError(f"{file}: {error}") from error
     return Result(name, file, rows, numbers, facts)
-
-
-def _facts(file: Path) -> dict[str, Any]:
-    made = manifest.read(file)
-    return dict(made.get("origin", {})) if made is not None else table.read_facts(file) or {}
-
-
-def _settings(file: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
-    beside = file.with_name("metrics.json")
-    if file.name in TABLES and beside.is_file():
-        try:
-            stated = dict(json.loads(beside.read_text(encoding="utf-8"))["settings"])
-            return {key: stated[key] for key in _SETTINGS if key in stated}  # an older one may have fewer
-        except (ValueError, KeyError, TypeError) as error:
-            raise OsarbenchError(f"{beside} is damaged. Delete it and run the same `osarbench run` again.") from error
-    stated = facts.get("protocol") or {}
-    if not stated:
-        return {}
-    from osarbench.protocols import protocol as protocols  # it imports torch, which few tables need
-
-    try:
-        protocol = protocols.read(stated["name"])
-    except (OsarbenchError, KeyError, TypeError):  # somebody's own protocol
-        return {}
-    if protocol.sha256 != stated.get("sha256"):
-        return {}
-    return metrics.settings_of(protocol)
 
 
 def _tested(result: Result) -> dict[tuple[str, str], tuple[str, str]]:

@@ -3,34 +3,35 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Shown column -> key in a block of metrics; arrows say which way is better.
-COLUMNS = {
-    "closed accuracy ↑": "closed_accuracy",
-    "AUROC ↑": "auroc",
-    "AUPR ↑": "aupr_unknown",
-    "FPR95 ↓": "fpr95_unknown_first",
-    "OSCR ↑": "oscr",
-    "known accepted": "known_accepted",
-}
+from osarbench.reports.formats import visible
+from osarbench.scores.metrics.metric import Metric
+from osarbench.scores.metrics.registry import find
+
+#: What a table for people shows, by name.
+SHOWN = ("closed_accuracy", "auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "known_accepted")
 
 
-def rows(results: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Return headers and rows, in percent: a row for all videos of each result, and one for each part of it.
+def columns() -> list[Metric]:
+    """Return the metrics that are shown, in order."""
+    return [find(name) for name in SHOWN]
+
+
+def rows(results: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return headers and cells, in percent: a row for all videos of each result, and one for each part of it.
 
     ``results`` maps a name (a method, a file) to what `osarbench.scores.metrics.evaluate` returned for it.
     """
     lines = [
-        [name if first else "", part, *(_percent(block.get(key)) for key in COLUMNS.values())]
+        [visible(name) if first else "", visible(part), *(_percent(block.get(key)) for key in SHOWN)]
         for name, metrics in results.items()
         for first, part, block in _parts(metrics)
     ]
-    return ["", "known / unknown", *COLUMNS], lines
+    return ["", "known / unknown", *(metric.title for metric in columns())], lines
 
 
 def legend(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Return lines that say the convention of each column of `rows`, and how thresholds were learnt."""
-    conventions = next(iter(results.values()))["conventions"]
-    lines = [f"{column.rstrip(' ↑↓')}: {conventions[key]}" for column, key in COLUMNS.items()]
+    lines = [f"{metric.label}: {metric.convention}" for metric in columns()]
     for quantile, source, rule in sorted({_threshold(metrics["settings"]) for metrics in results.values()}):
         lines.append(f"threshold: accepts {100 * quantile:g} % of the {source} videos (rule '{rule}')")
     without = [name for name, metrics in results.items() if metrics["thresholded"]["threshold"] is None]
@@ -56,5 +57,5 @@ def _parts(metrics: Mapping[str, Any]) -> Iterator[tuple[bool, str, Mapping[str,
                 yield False, shown.format(source), block
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"

@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import av
-from av.video.stream import VideoStream
-
-from osarbench.data import video
+from osarbench import console
 from osarbench.data.locations import Locations
-from osarbench.errors import OsarbenchError
+from osarbench.errors import OsarbenchError, missing_library
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.plugins.loading import Plugins
 from osarbench.protocols.protocol import Known, Protocol, Unknown
@@ -29,7 +26,20 @@ class Located(NamedTuple):
 
 
 def thumbnails(wanted: Iterable[Key], located: Mapping[Key, Located]) -> dict[Key, str]:
-    """Return the middle frames of videos as data URIs; a video that cannot be read has none."""
+    """Return the middle frames of videos as data URIs; a video that cannot be read has none.
+
+    Without the library that decodes videos none has one, which is reported: a page does without pictures.
+    """
+    if not located:
+        return {}
+    try:
+        from osarbench.data import video
+    except ModuleNotFoundError as error:
+        missing = missing_library(error)
+        if missing is None:
+            raise
+        console.say(f"osarbench: the page has no pictures of videos. {missing}")
+        return {}
     found = {}
     for key in dict.fromkeys(wanted):
         one = located.get(key)
@@ -104,6 +114,11 @@ def _middle(located: Located) -> bytes:
     Raises:
         UnreadableVideo: with path and reason.
     """
+    import av
+    from av.video.stream import VideoStream
+
+    from osarbench.data import video
+
     count = video.count_frames(located.path, start=located.start, end=located.end)
     frames = video.read_frames(
         located.path, [max(count, 1) // 2], short_side=_SHORT_SIDE, start=located.start, end=located.end

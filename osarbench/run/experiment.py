@@ -10,6 +10,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.method import Head, Method
+from osarbench.interfaces.modality import Modality
 from osarbench.model import network
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols import protocol as protocols
@@ -27,6 +28,7 @@ class Experiment:
     backbone: type[Backbone]
     options: Mapping[str, Any]  #: of the backbone's constructor
     spec: ClipSpec
+    modality: Modality  #: what is fed
     weights: Weights
     seed: int
     overrides: Mapping[str, Any]  #: fields of the recipe that the run sets
@@ -81,7 +83,8 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     built = backbone(**recipe.options)
     weights = starting_weights.resolve(config, protocol, recipe, built)
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
-    network.check_clip(built, spec)
+    modality = available.modality(spec.modality)()
+    network.check_clip(built, spec, modality.channels * modality.stack)
     trains = config.train and recipe.training.mode != "none"
     if not trains and weights.path is None:
         asks = "--no-train" if not config.train else f"The protocol '{protocol.name}', which trains nothing,"
@@ -99,6 +102,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         backbone=backbone,
         options=recipe.options,
         spec=spec,
+        modality=modality,
         weights=weights,
         seed=config.seed,
         overrides=overrides,

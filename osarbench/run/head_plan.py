@@ -95,7 +95,11 @@ class HeadPlan:
                 "devices": self.config.devices,
                 "precision": self.machine.precision,
             },
-            code=code_of(networks.make_network, type(self.task), plugins=(self.experiment.backbone, self.spec.head)),
+            code=code_of(
+                networks.make_network,
+                type(self.task),
+                plugins=(self.experiment.backbone, self.spec.head, type(self.experiment.modality)),
+            ),
             packages=NETWORK_PACKAGES,
             make=lambda step, into: networks.make_network(
                 self.machine,
@@ -129,13 +133,18 @@ class HeadPlan:
             output=self.folder / name,
             inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*roles)},
             settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision},
-            code=code_of(networks.make_features, networks.build, plugins=(self.experiment.backbone,)),
+            code=code_of(
+                networks.make_features,
+                networks.build,
+                plugins=(self.experiment.backbone, type(self.experiment.modality)),
+            ),
             packages=NETWORK_PACKAGES,
             make=lambda step, into: networks.make_features(
                 self.machine,
                 self.load(),
                 self.videos.samples,
                 roles,
+                modality=self.experiment.modality,
                 batch=4 * self.training.batch_size,
                 step=step,
                 into=into,

@@ -11,6 +11,7 @@ from osarbench import console
 from osarbench.artifacts.steps import Step
 from osarbench.data.clips import TrainClips, ViewClips, seeded
 from osarbench.interfaces.method import Progress, make_head
+from osarbench.interfaces.modality import Modality
 from osarbench.interfaces.task import Task
 from osarbench.model import extract, memory, network
 from osarbench.model.device import Machine
@@ -90,7 +91,7 @@ def _trained(
         memory.recompute_blocks(built.backbone)
     rows = samples.rows("train")
     labels = task.targets(rows, samples.index.classes)
-    clips = TrainClips(samples.frames, samples.of(rows), labels, experiment.spec, experiment.seed)
+    clips = TrainClips(samples.frames, samples.of(rows), labels, experiment.spec, experiment.seed, experiment.modality)
     folder = Trained(step.file.parent)
     train(machine, built, clips, training, seed=experiment.seed, into=folder, identity=step.identity())
     return built
@@ -112,6 +113,7 @@ def make_features(
     samples: Samples,
     roles: Sequence[str],
     *,
+    modality: Modality,
     batch: int,
     step: Step,
     into: Path,
@@ -123,6 +125,7 @@ def make_features(
         built: the trained network.
         samples: the videos.
         roles: of the wanted ones.
+        modality: what is fed.
         batch: views at a time.
         step: whose identity marks the pieces, which are kept next to its output.
         into: the file that the first process writes.
@@ -130,7 +133,7 @@ def make_features(
     Returns:
         Facts for the record.
     """
-    clips = ViewClips(samples.frames, samples.of(samples.rows(*roles)), built.spec)
+    clips = ViewClips(samples.frames, samples.of(samples.rows(*roles)), built.spec, modality)
     identity = step.identity()
     extract.extract(machine, built, clips, batch=batch, file=step.file, into=into, identity=identity)
     return machine.facts()
@@ -150,12 +153,13 @@ def fitting_batch(
     """
     training, size = experiment.training(spec.head.name), experiment.spec.size
     device = machine.fabric.device
+    channels = experiment.modality.channels * experiment.modality.stack
     built = build(experiment, spec, class_names).to(device).train()
     if recompute:
         memory.recompute_blocks(built.backbone)
 
     def attempt(batch: int) -> None:
-        clips = torch.zeros(batch, 3, experiment.spec.length, size, size, dtype=torch.uint8, device=device)
+        clips = torch.zeros(batch, channels, experiment.spec.length, size, size, dtype=torch.uint8, device=device)
         labels = torch.zeros(batch, dtype=torch.long, device=device)
         with machine.fabric.autocast():
             _, terms = built(clips, labels, Progress(epoch=0, epochs=training.epochs, step=0))

@@ -24,6 +24,7 @@ from osarbench.run.names import setting_in_a_name
 from osarbench.run.videos import Videos
 from osarbench.scores import metrics
 from osarbench.scores import table as tables
+from osarbench.scores.metrics import registry
 
 SCORE_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "torch")
 METRIC_PACKAGES = ("numpy", "pandas", "scipy")
@@ -111,7 +112,7 @@ def _method(head: HeadPlan, method: Method, draw: Draw | None) -> MethodPlan:
         output=folder / "metrics.json",
         inputs={"scores": score},
         settings=metrics.settings_of(head.experiment.protocol),
-        code=Code.of(metrics.evaluate),
+        code=registry.code(),
         packages=METRIC_PACKAGES,
         make=lambda step, into: _evaluate(score, step, into),
         cheap=True,
@@ -158,7 +159,7 @@ def _score(head: HeadPlan, method: Method, settings: Mapping[str, Any], step: St
 
 def _evaluate(score: Step, step: Step, into: Path) -> None:
     result = metrics.evaluate(tables.read(score.file), **step.settings)
-    into.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    into.write_text(result.to_json(), encoding="utf-8")
 
 
 def _by_head(experiment: Experiment, methods: Sequence[Method]) -> Iterator[list[Method]]:

@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import io
 import json
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 
 from osarbench.digests import content_digest, plain
 from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.scores import reading, spelling
 
 TEXT_COLUMNS = ("video", "role", "source", "label", "predicted")
 NUMBER_COLUMNS = ("confidence", "uncertainty")
@@ -22,23 +22,31 @@ NUMBER_COLUMNS = ("confidence", "uncertainty")
 COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
 #: A column that may follow: clips cut from one source share their group. Statistics resample whole groups.
 GROUP = "group"
-#: Another one: the place of the row's label among the classes, the most probable at 1, from which top-5 accuracy
+#: Another one: the rank of the row's label among the classes, the most probable at 1, from which top-5 accuracy
 #: follows; empty where that is not known, and for unknown videos, whose label is no such class.
 LABEL_RANK = "label_rank"
 #: ``train`` rows are optional; they are there when a protocol takes its threshold from training videos.
 ROLES = ("train", "calibration", "known", "unknown")
-#: A file that begins so has facts about the table in its first line, as JSON: where it comes from.
-_FACTS = b"# {"
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, *, decimal: str = ".") -> pd.DataFrame:
     """Return the scores table in a ``.csv`` or ``.csv.gz`` file, its numbers as float64; `validate` is yours to call.
 
+    Classes whose names are equal numbers, such as 3 and 3.0, are given one spelling.
+
+    Args:
+        path: the file.
+        decimal: "," if its numbers have decimal commas.
+
     Raises:
-        OsarbenchError: the file is not there, is empty, is cut short, lacks a column or has text for a number.
+        OsarbenchError: the file is not there, is empty, is cut short, is beyond the limits of
+            `osarbench.scores.reading`, lacks a column, has rows of more fields than its header, or has text for a
+            number.
     """
-    _, text = _open(Path(path))
+    path = Path(path)
+    _, text = reading.open_text(path)
     try:
+        text = text if decimal == "." else reading.with_points(path, text, (*NUMBER_COLUMNS, LABEL_RANK))
         table = pd.read_csv(
             io.BytesIO(text),
             dtype=dict.fromkeys((*TEXT_COLUMNS, GROUP), str) | dict.fromkeys((*NUMBER_COLUMNS, LABEL_RANK), np.float64),
@@ -49,9 +57,12 @@ def read(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise OsarbenchError(f"The scores table {path} is empty.") from error
     except ValueError as error:  # ParserError and UnicodeDecodeError are ValueErrors
-        raise _unreadable(path, error) from error
+        reading.check_width(path, text)
+        raise reading.unreadable(path, f"{error}{_decimal_hint(text)}") from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the first field for an index
+        reading.check_width(path, text)
     _check_columns(table, str(path))
-    return table
+    return spelling.equal_numbers(table)
 
 
 def read_facts(path: Path) -> dict[str, Any] | None:
@@ -61,13 +72,13 @@ def read_facts(path: Path) -> dict[str, Any] | None:
         OsarbenchError: the file is not there or cut short, its facts are not JSON, or the rows are not those that
             were written with them.
     """
-    line, text = _open(Path(path))
+    line, text = reading.open_text(Path(path))
     if not line:
         return None
     try:
         facts: dict[str, Any] = json.loads(line.removeprefix(b"# "))
-    except ValueError as error:
-        raise _unreadable(path, error) from error
+    except (ValueError, RecursionError) as error:
+        raise reading.unreadable(path, error) from error
     seal = facts.pop("facts_sha256", None)
     if facts.get("table_sha256") != hashlib.sha256(text).hexdigest():
         raise OsarbenchError(f"The rows of {path} are not those it was made with: their sha256 differs. Make it again.")
@@ -132,34 +143,20 @@ def validate(table: pd.DataFrame, *, known_classes: Sequence[str] | None = None)
     _check_classes(table, known_classes)
 
 
-def _open(path: Path) -> tuple[bytes, bytes]:
-    """Return the line of facts, empty if there is none, and the rest of a file, decompressed."""
-    if not path.is_file():
-        raise OsarbenchError(f"There is no scores table at {path}.")
-    try:
-        text = path.read_bytes()
-        text = gzip.decompress(text) if path.suffix == ".gz" else text
-    except (EOFError, OSError, zlib.error) as error:
-        raise _unreadable(path, error) from error
-    if not text.startswith(_FACTS):
-        return b"", text
-    line, _, rest = text.partition(b"\n")
-    return line, rest
-
-
-def _unreadable(path: Path, error: Exception) -> OsarbenchError:
-    return OsarbenchError(f"The scores table {path} cannot be read: {error}.")
+def _decimal_hint(text: bytes) -> str:
+    return "; if its numbers have decimal commas, read it with --decimal ," if b'"' in text else ""
 
 
 def _check_columns(table: pd.DataFrame, where: str) -> None:
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         there = [str(column) for column in table.columns]
+        semicolons = " Fields separated by semicolons are read with --decimal ," * any(";" in name for name in there)
         guesses = [(name, did_you_mean(name, missing)) for name in there if name not in COLUMNS]
         raise OsarbenchError(
             f"{where} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; it has "
             f"{', '.join(there) or 'none'}.{''.join(f' {name}:{guess}' for name, guess in guesses if guess)} "
-            f"A scores table has the columns {', '.join(COLUMNS)}."
+            f"A scores table has the columns {', '.join(COLUMNS)}.{semicolons}"
         )
 
 

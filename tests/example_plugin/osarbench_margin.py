@@ -1,4 +1,4 @@
-"""Margin: how little the largest logit stands out from the second (an example of a plugin in a package of its own)."""
+"""Margin: the difference of the two largest logits (an example of a plugin in a package of its own)."""
 
 from torch import Tensor
 

@@ -1,9 +1,18 @@
 """Calibration: does a confidence say how often the decision is right? ECE and Brier, and DEAR's three variants."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from osarbench.scores.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from osarbench.scores.metrics.sample import Tested
+
+#: How far beyond [0, 1] a confidence may lie by rounding.
+CONFIDENCE_SLACK = 1e-5
 
 
 class Bins(NamedTuple):
@@ -117,3 +126,86 @@ def _decisions(uncertainty: npt.NDArray[np.float64], correct: npt.NDArray[np.boo
     confidence = 1 - uncertainty.astype(np.float32)
     inside = (confidence > 0) & (confidence <= 1)
     return Decisions(confidence[inside].astype(np.float64), correct[inside])
+
+
+def _own(tested: "Tested") -> Decisions | None:
+    """Return the method's own confidences of the known videos, None unless all are probabilities."""
+    confidence = tested.known.confidence
+    clipped = np.clip(confidence, 0, 1)
+    # some published files hold logits or nothing; a softmax averaged in float32 may exceed 1 by rounding
+    complete = bool(np.all(np.abs(confidence - clipped) < CONFIDENCE_SLACK))
+    return Decisions(clipped, tested.correct) if complete else None
+
+
+def _views(tested: "Tested") -> dict[str, Decisions | None]:
+    return dear_decisions(
+        known=tested.known.uncertainty,
+        unknown=tested.unknown.uncertainty,
+        known_correct=tested.correct,
+        threshold=tested.outcome.threshold,
+    )
+
+
+def _of_own(error: Callable[..., float | None]) -> "Callable[[Tested], float | None]":
+    def of(tested: "Tested") -> float | None:
+        decisions = tested.shared(_own)
+        return None if decisions is None else error(*decisions)
+
+    return of
+
+
+def _of_view(view: str, error: Callable[..., float | None]) -> "Callable[[Tested], float | None]":
+    def of(tested: "Tested") -> float | None:
+        decisions = tested.shared(_views)[view]
+        return None if decisions is None else error(*decisions)
+
+    return of
+
+
+def _metric(name: str, label: str, convention: str, of: "Callable[[Tested], float | None]") -> Metric:
+    return Metric(
+        name=name, label=label, convention=convention, direction="lower", block="calibration", of=of, side="known"
+    )
+
+
+METRICS = (
+    _metric(
+        "ece_closed",
+        "ECE",
+        "15 equal bins (l, r]; the method's own confidence, known videos, none rejected; null without one",
+        _of_own(ece),
+    ),
+    _metric(
+        "brier_closed",
+        "Brier",
+        "mean (confidence - correct)^2 of the method's own confidence, as ece_closed",
+        _of_own(decision_brier),
+    ),
+    _metric(
+        "dear_ece_closed",
+        "DEAR ECE, closed",
+        "ECE with confidence 1 - uncertainty: known videos, none rejected; null if one is above 1",
+        _of_view("closed", ece),
+    ),
+    _metric(
+        "dear_ece_open",
+        "DEAR ECE, open",
+        "ECE with confidence 1 - uncertainty: K + 1 classes at the threshold",
+        _of_view("open", ece),
+    ),
+    _metric(
+        "dear_ece_binary",
+        "DEAR ECE, binary",
+        "ECE with confidence 1 - uncertainty: known or unknown at the threshold",
+        _of_view("binary", ece),
+    ),
+    *(
+        _metric(
+            f"dear_brier_{view}",
+            f"DEAR Brier, {view}",
+            f"mean (1 - uncertainty - correct)^2 of the same decisions as dear_ece_{view}",
+            _of_view(view, decision_brier),
+        )
+        for view in ("closed", "open", "binary")
+    ),
+)

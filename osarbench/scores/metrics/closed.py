@@ -3,8 +3,15 @@
 Labels and predictions are integers 0..K-1. None where there is nothing to count.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
+
+from osarbench.scores.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from osarbench.scores.metrics.sample import Tested
 
 IntArray = npt.NDArray[np.int64]
 
@@ -32,7 +39,7 @@ def top_k_accuracy(probabilities: npt.ArrayLike, labels: npt.ArrayLike, k: int =
 
 
 def label_ranks(probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> IntArray:
-    """Return the place of each video's label [N] among its classes by probability [N, K], the most probable at 1.
+    """Return the rank of each video's label [N] among its classes by probability [N, K], the most probable at 1.
 
     Equal probabilities go to the lower class number, so that the argmax has rank 1.
 
@@ -107,3 +114,35 @@ def confusion_matrix(
     columns = np.concatenate([np.asarray(known_predicted, np.int64), unknown_predicted])
     side = classes + 1
     return np.bincount(rows * side + columns, minlength=side * side).reshape(side, side)
+
+
+def _recalls(tested: "Tested") -> dict[str, npt.NDArray[np.float64]]:
+    return {"known": class_recalls(tested.known.labels, tested.correct, len(tested.outcome.known_names))}
+
+
+METRICS = (
+    Metric(
+        name="closed_accuracy",
+        label="closed accuracy",
+        convention="known videos with the right class, none rejected (top-1)",
+        of=lambda sample: sample.known_share(sample.correct),
+        by_class=_recalls,
+        resampled=True,
+        side="known",
+        compared=5,
+    ),
+    Metric(
+        name="closed_top5",
+        label="closed top-5",
+        convention="known videos with the right class among the first five; null without label_rank or five classes",
+        of=lambda tested: top_k_of_ranks(tested.known.label_rank, classes=len(tested.outcome.known_names)),
+        side="known",
+    ),
+    Metric(
+        name="closed_mean_class_accuracy",
+        label="closed mean class accuracy",
+        convention="mean over classes with test videos of the closed accuracy",
+        of=lambda tested: mean_class_accuracy(tested.known.labels, tested.known.predicted),
+        side="known",
+    ),
+)

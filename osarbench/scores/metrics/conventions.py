@@ -1,46 +1,5 @@
-"""What each number of an evaluation means, in a line: printed with the numbers, so that no convention is silent."""
+"""What each number of an evaluation means, in a line, by its name; rendered from the metrics themselves."""
 
-CONVENTIONS = {
-    "auroc": "P(unknown more uncertain than known), ties count half; rank-based, no threshold",
-    "aupr_unknown": "precision-recall area, unknown positive, trapezoid (as DEAR, PSL); depends on the unknown share",
-    "aupr_unknown_step": "average precision, unknown positive, no interpolation; depends on the unknown share",
-    "aupr_unknown_balanced": "as aupr_unknown_step, unknown re-weighted to half of all videos: comparable across data",
-    "aupr_known": "precision-recall area, known positive, trapezoid; depends on the known share",
-    "aupr_known_step": "average precision, known positive, no interpolation; depends on the known share",
-    "fpr95_unknown_first": "share of known rejected at the first threshold that rejects >= 95 % of unknown",
-    "fpr95_unknown_nearest": "share of known rejected where the unknown rejected are nearest to 95 % (as DEAR, PSL)",
-    "fpr95_known_first": "share of unknown accepted at the first threshold that accepts >= 95 % of known",
-    "fpr95_known_nearest": "share of unknown accepted where the known accepted are nearest to 95 %",
-    "tnr95": "share of unknown rejected where >= 95 % of known are accepted (ODIN, ARPL): 1 - fpr95_known_first",
-    "detection_accuracy": "best (known accepted + unknown rejected) / 2 over thresholds, chosen on test (ODIN)",
-    "oscr": "area of correct accepted known against accepted unknown, ties diagonal (OpenAUC); <= closed_accuracy",
-    "aurc": "mean error share among the n least uncertain known videos, n = 1..N; lower is better",
-    "open_aurc": "as aurc over known and unknown, an accepted unknown is an error; lower is better",
-    "closed_accuracy": "known videos with the right class, none rejected (top-1)",
-    "closed_top5": "known videos with the right class among the first five; null without label_rank or five classes",
-    "closed_mean_class_accuracy": "mean over classes with test videos of the closed accuracy",
-    "threshold": "reject if uncertainty is above it: lowest that accepts the share `quantile` of `threshold_from`",
-    "known_accepted": "share of these known test videos that the threshold really accepts",
-    "transfer_gap": "known_accepted - quantile: how the threshold transfers to test; negative: rejects too many known",
-    "unknown_rejected": "share of these unknown videos that the threshold rejects",
-    "balanced_accuracy": "(known_accepted + unknown_rejected) / 2 at the threshold; DEAR calls it Open Set AUC",
-    "open_macro_f1": "macro-F1 of the known classes with test videos and unknown, over 1..C unknown classes "
-    "weighted by openness 1 - sqrt(2K / (2K + n)); exact mean over all draws, whatever the order of methods",
-    "open_macro_f1_std": "weighted std over `draws` seeded draws of unknown classes: not over training seeds",
-    "open_macro_f1_dear": "the same with DEAR's ten draws (numpy seed 123), as its script gives the first method",
-    "open_macro_f1_all": "the point of the curve with every unknown video (all C classes)",
-    "in_parts": "means over random equal parts of the unknown videos, each against all known ones (as PSL for MiT)",
-    "ece_closed": "15 equal bins (l, r]; the method's own confidence, known videos, none rejected; null without one",
-    "brier_closed": "mean (confidence - correct)^2 of the method's own confidence, as ece_closed",
-    "dear_ece_closed": "ECE with confidence 1 - uncertainty: known videos, none rejected; null if one is above 1",
-    "dear_ece_open": "ECE with confidence 1 - uncertainty: K + 1 classes at the threshold",
-    "dear_ece_binary": "ECE with confidence 1 - uncertainty: known or unknown at the threshold",
-    "dear_brier_closed": "mean (1 - uncertainty - correct)^2 of the same decisions as dear_ece_closed",
-    "dear_brier_open": "mean (1 - uncertainty - correct)^2 of the same decisions as dear_ece_open",
-    "dear_brier_binary": "mean (1 - uncertainty - correct)^2 of the same decisions as dear_ece_binary",
-    "class_auroc": "AUROC of one class: a known class against all unknown videos, an unknown one against all known",
-    "purity": "share of an unknown class that falls into its most frequent predicted class, before any rejection",
-    "f1": "F1 of a class at the threshold, with all known and unknown test videos",
-    "openness_curve": "macro-F1 by number of unknown classes: exact mean over draws, std over seeded draws",
-    "confusion": "videos by true class and decision at the threshold, empty cells left out",
-}
+from osarbench.scores.metrics.registry import conventions
+
+CONVENTIONS = conventions()

@@ -93,6 +93,7 @@ def _hypergeometric(classes: int, active: int) -> FloatArray:
 
 
 def _log_choose(n: int, k: npt.NDArray[np.int64]) -> FloatArray:
-    logs = np.append(0.0, np.cumsum(np.log(np.arange(1, n + 1))))  # of the factorials
-    chosen: FloatArray = logs[n] - logs[k] - logs[n - k]
+    from scipy.special import gammaln  # listing metrics does without it
+
+    chosen: FloatArray = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
     return chosen

@@ -1,13 +1,14 @@
 """What a scores table says about its test videos, as arrays of class numbers and uncertainties."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from osarbench.scores.metrics.thresholds import RULES
-from osarbench.scores.table import LABEL_RANK
+
+if TYPE_CHECKING:  # metrics are listed without it
+    import pandas as pd
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -47,7 +48,9 @@ class Outcome(NamedTuple):
         return np.equal(self.known.labels, self.known.predicted)
 
 
-def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str, threshold_rule: str = "quantile") -> Outcome:
+def outcome(
+    table: "pd.DataFrame", *, quantile: float, threshold_from: str, threshold_rule: str = "quantile"
+) -> Outcome:
     """Return the outcome of a sound scores table, its threshold learnt from the rows of the role ``threshold_from``.
 
     ``threshold_rule`` is one of `osarbench.scores.metrics.thresholds.RULES`.
@@ -67,7 +70,9 @@ def outcome(table: pd.DataFrame, *, quantile: float, threshold_from: str, thresh
     )
 
 
-def _videos(rows: pd.DataFrame, labels: list[str], predictions: list[str]) -> Videos:
+def _videos(rows: "pd.DataFrame", labels: list[str], predictions: list[str]) -> Videos:
+    from osarbench.scores.table import LABEL_RANK
+
     return Videos(
         labels=_numbers(rows["label"], labels),
         predicted=_numbers(rows["predicted"], predictions),
@@ -78,5 +83,7 @@ def _videos(rows: pd.DataFrame, labels: list[str], predictions: list[str]) -> Vi
     )
 
 
-def _numbers(names: pd.Series, order: list[str]) -> IntArray:
+def _numbers(names: "pd.Series[str]", order: list[str]) -> IntArray:
+    import pandas as pd
+
     return pd.Categorical(names, categories=order).codes.astype(np.int64)

@@ -1,20 +1,26 @@
 """Threshold-free metrics: one sort of the uncertainties, from which AUROC, AUPR, FPR95, OSCR and AURC follow.
 
-Every function takes a `Ranking` and returns a float at full precision, or None where the metric is undefined (no known
-or no unknown videos). Tied uncertainties are one threshold: no result depends on the order of rows.
+The functions with a public name take a `Ranking` of single videos and return a float at full precision, or None where
+the metric is undefined (no known or no unknown videos). `osarbench.scores.metrics.threshold_free` calls the same code
+with rankings of weighted videos too. Tied uncertainties are one threshold: no result depends on the order of rows.
 """
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[Any]  #: whole numbers of videos, or float64 weights
 Positive = Literal["known", "unknown"]
+
+#: Rounding of fractional weights must not move a threshold at which exactly 95 % are found.
+_SLACK = 1e-12
 
 
 class Ranking(NamedTuple):
     """How many videos are rejected at each of the G distinct uncertainties; entry 0: none is rejected, last: all are.
+
+    Of weighted videos the arrays hold sums of weights, and are [B, G + 1] under B weightings.
 
     >>> rank(known=[0.1, 0.3], unknown=[0.3, 0.8], correct=[True, False])
     Ranking(known=array([0, 0, 1, 2]), unknown=array([0, 1, 2, 2]), correct=array([0, 0, 0, 1]))
@@ -57,9 +63,9 @@ def auroc(ranking: Ranking) -> float | None:
     >>> auroc(rank(known=[0.1, 0.3], unknown=[0.3, 0.8]))
     0.875
     """
-    wins = _doubled_wins(ranking.unknown, ranking.known)
-    pairs = ranking.known[-1] * ranking.unknown[-1]
-    return float(wins / (2 * pairs)) if pairs else None
+    if not _both(ranking):
+        return None
+    return float(win_share(doubled_wins(ranking.unknown, ranking.known), ranking.known[-1], ranking.unknown[-1]))
 
 
 def aupr(
@@ -81,14 +87,9 @@ def aupr(
     >>> round(aupr(ranking), 6), round(aupr(ranking, rule="step"), 6)
     (0.791667, 0.833333)
     """
-    hits, alarms = _curve(ranking, positive)
-    if not hits[-1] or not alarms[-1]:
+    if not _both(ranking):
         return None
-    recall = hits / hits[-1]
-    weight = 1.0 if prevalence is None else prevalence / (1 - prevalence) * alarms[-1] / hits[-1]
-    precision = np.append(1.0, weight * hits[1:] / (weight * hits[1:] + alarms[1:]))
-    height = precision[1:] if rule == "step" else (precision[1:] + precision[:-1]) / 2
-    return float(np.sum(np.diff(recall) * height))
+    return float(precision_area(*curve(ranking, positive), rule=rule, prevalence=prevalence))
 
 
 def fpr_at_tpr(
@@ -110,15 +111,14 @@ def fpr_at_tpr(
     >>> fpr_at_tpr(ranking, tpr=0.7), fpr_at_tpr(ranking, tpr=0.7, rule="nearest")
     (0.5, 0.25)
     """
-    hits, alarms = _curve(ranking, positive)
-    if not hits[-1] or not alarms[-1]:
+    if not _both(ranking):
         return None
-    if rule == "nearest":
-        kept = _roc_points(hits, alarms)
-        hits, alarms = hits[kept], alarms[kept]
-    found = hits / hits[-1]
-    point = np.searchsorted(found, tpr) if rule == "first" else np.argmin(np.abs(found - tpr))
-    return float(alarms[point] / alarms[-1])
+    hits, alarms = curve(ranking, positive)
+    if rule == "first":
+        return float(false_alarms(hits, alarms, tpr))
+    kept = _roc_points(hits, alarms)
+    hits, alarms = hits[kept], alarms[kept]
+    return float(alarms[np.argmin(np.abs(hits / hits[-1] - tpr))] / alarms[-1])
 
 
 def detection_accuracy(ranking: Ranking) -> float | None:
@@ -130,10 +130,7 @@ def detection_accuracy(ranking: Ranking) -> float | None:
     >>> detection_accuracy(rank(known=[0.1, 0.3], unknown=[0.2, 0.8]))
     0.75
     """
-    if not ranking.known[-1] or not ranking.unknown[-1]:
-        return None
-    gain = ranking.unknown / ranking.unknown[-1] - ranking.known / ranking.known[-1]
-    return float((1 + gain.max()) / 2)
+    return float(best_balance(ranking)) if _both(ranking) else None
 
 
 def oscr(ranking: Ranking) -> float | None:
@@ -146,9 +143,9 @@ def oscr(ranking: Ranking) -> float | None:
     >>> oscr(rank(known=[0.1, 0.3], unknown=[0.3, 0.8], correct=[True, False]))
     0.5
     """
-    wins = _doubled_wins(ranking.unknown, ranking.correct)
-    pairs = ranking.known[-1] * ranking.unknown[-1]
-    return float(wins / (2 * pairs)) if pairs else None
+    if not _both(ranking):
+        return None
+    return float(win_share(doubled_wins(ranking.unknown, ranking.correct), ranking.known[-1], ranking.unknown[-1]))
 
 
 def aurc(ranking: Ranking) -> float | None:
@@ -190,11 +187,49 @@ def _cumulative(flags: npt.NDArray[np.bool_], ends: npt.NDArray[np.intp]) -> Cou
     return np.append(0, np.cumsum(flags, dtype=np.int64)[ends])
 
 
-def _curve(ranking: Ranking, positive: Positive) -> tuple[Counts, Counts]:
+def doubled_wins(above: Counts, below: Counts) -> Any:
+    """Return twice the weight of pairs in which one of ``above`` is more uncertain than one of ``below``, [...]."""
+    return np.sum(np.diff(above) * (2 * below[..., -1:] - below[..., 1:] - below[..., :-1]), axis=-1)
+
+
+def _both(ranking: Ranking) -> bool:
+    return bool(ranking.known[-1] and ranking.unknown[-1])
+
+
+def win_share(doubled: Any, known: Any, unknown: Any) -> Any:
+    """Return a share of pairs from twice their weight and the weights of both sides, [...]."""
+    return doubled / (2 * (known * unknown))
+
+
+def curve(ranking: Ranking, positive: Positive) -> tuple[Counts, Counts]:
     """Return how many positives and negatives lie beyond each threshold, from none to all."""
+    known, unknown = ranking.known, ranking.unknown
     if positive == "unknown":
-        return ranking.unknown, ranking.known
-    return ranking.known[-1] - ranking.known[::-1], ranking.unknown[-1] - ranking.unknown[::-1]
+        return unknown, known
+    return known[..., -1:] - known[..., ::-1], unknown[..., -1:] - unknown[..., ::-1]
+
+
+def precision_area(hits: Counts, alarms: Counts, *, rule: str = "trapezoid", prevalence: float | None = None) -> Any:
+    """Return the area under the precision-recall curve, [...], from hits and alarms [..., G + 1]."""
+    share = 1.0 if prevalence is None else prevalence / (1 - prevalence) * alarms[..., -1:] / hits[..., -1:]
+    weighted = share * hits
+    found = weighted + alarms
+    # before the first video of any weight the curve stands at precision 1
+    precision = np.divide(weighted, found, out=np.ones_like(found, np.float64), where=found > 0)
+    height = precision[..., 1:] if rule == "step" else (precision[..., 1:] + precision[..., :-1]) / 2
+    return np.sum(np.diff(hits / hits[..., -1:]) * height, axis=-1)
+
+
+def false_alarms(hits: Counts, alarms: Counts, tpr: float = 0.95) -> Any:
+    """Return the share of negatives at the first threshold at which this share of the positives is found, [...]."""
+    first = (hits >= hits[..., -1:] * (tpr * (1 - _SLACK))).argmax(axis=-1)[..., None]
+    return (np.take_along_axis(alarms, first, axis=-1) / alarms[..., -1:])[..., 0]
+
+
+def best_balance(ranking: Ranking) -> Any:
+    """Return the best (known accepted + unknown rejected) / 2 over all thresholds, [...]."""
+    gain = ranking.unknown / ranking.unknown[..., -1:] - ranking.known / ranking.known[..., -1:]
+    return (1 + gain.max(axis=-1)) / 2
 
 
 def _roc_points(hits: Counts, alarms: Counts) -> npt.NDArray[np.bool_]:
@@ -205,11 +240,6 @@ def _roc_points(hits: Counts, alarms: Counts) -> npt.NDArray[np.bool_]:
     kept = np.ones(len(hits), bool)
     kept[2:-1] = (np.diff(hits[1:], n=2) != 0) | (np.diff(alarms[1:], n=2) != 0)
     return kept
-
-
-def _doubled_wins(above: Counts, below: Counts) -> int:
-    """Return twice the number of pairs in which one of ``above`` is more uncertain than one of ``below``."""
-    return int(np.sum(np.diff(above) * (2 * below[-1] - below[1:] - below[:-1])))
 
 
 def _mean_risk(accepted: Counts, correct: Counts) -> float | None:

@@ -5,9 +5,16 @@ A video is rejected as unknown if its uncertainty is *above* the threshold.
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from osarbench.scores.metrics.closed import class_recalls
+from osarbench.scores.metrics.metric import Metric
+
+if TYPE_CHECKING:
+    from osarbench.scores.metrics.sample import Sample, Tested
 
 
 def quantile_threshold(uncertainty: npt.ArrayLike, quantile: float = 0.95) -> float | None:
@@ -68,3 +75,76 @@ def balanced_accuracy(*, known: npt.ArrayLike, unknown: npt.ArrayLike, threshold
     """
     accepted, passed = accepted_share(known, threshold), accepted_share(unknown, threshold)
     return None if accepted is None or passed is None else (accepted + 1 - passed) / 2
+
+
+def _accepted(sample: "Sample") -> Any:
+    return sample.known_share(sample.known_accepted)
+
+
+def _passed(sample: "Sample") -> Any:
+    return sample.unknown_share(~sample.unknown_rejected)
+
+
+def _accepted_by_class(tested: "Tested") -> dict[str, Any]:
+    if not tested.has_threshold:
+        return {}
+    return {"known": class_recalls(tested.known.labels, tested.known_accepted, len(tested.outcome.known_names))}
+
+
+def _rejected_by_class(tested: "Tested") -> dict[str, Any]:
+    if not tested.has_threshold:
+        return {}
+    return {"unknown": class_recalls(tested.unknown.labels, tested.unknown_rejected, len(tested.outcome.unknown_names))}
+
+
+#: Resampled, the threshold is held fixed: the videos it is learnt from are not resampled.
+METRICS = (
+    Metric(
+        name="threshold",
+        label="threshold",
+        convention="reject if uncertainty is above it: lowest that accepts the share `quantile` of `threshold_from`",
+        direction="none",
+        block="thresholded",
+        of=lambda tested: tested.threshold,
+        needs_threshold=True,
+    ),
+    Metric(
+        name="known_accepted",
+        label="known accepted",
+        convention="share of these known test videos that the threshold really accepts",
+        direction="none",
+        of=_accepted,
+        by_class=_accepted_by_class,
+        resampled=True,
+        needs_threshold=True,
+        side="known",
+    ),
+    Metric(
+        name="transfer_gap",
+        label="gap",
+        convention="known_accepted - quantile: how the threshold transfers to test; negative: rejects too many known",
+        direction="none",
+        of=lambda tested: _accepted(tested) - tested.outcome.quantile,
+        needs_threshold=True,
+        side="known",
+    ),
+    Metric(
+        name="unknown_rejected",
+        label="unknown rejected",
+        convention="share of these unknown videos that the threshold rejects",
+        of=lambda sample: 1 - _passed(sample),
+        by_class=_rejected_by_class,
+        resampled=True,
+        needs_threshold=True,
+        side="unknown",
+    ),
+    Metric(
+        name="balanced_accuracy",
+        label="balanced accuracy",
+        convention="(known_accepted + unknown_rejected) / 2 at the threshold; DEAR calls it Open Set AUC",
+        of=lambda sample: (_accepted(sample) + 1 - _passed(sample)) / 2,
+        resampled=True,
+        needs_threshold=True,
+        compared=6,
+    ),
+)

@@ -1,6 +1,8 @@
 """Scores tables put side by side: the same test videos, with the same roles and labels, in one order."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from osarbench.errors import OsarbenchError
-from osarbench.scores.metrics.thresholds import quantile_threshold
+from osarbench.scores.metrics.thresholds import RULES
 from osarbench.scores.table import validate
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,9 +24,26 @@ class Rule(NamedTuple):
 
     quantile: float = 0.95  #: share of the held-out known videos that it accepts
     source: str = "calibration"  #: their role
+    kind: str = "quantile"  #: one of `osarbench.scores.metrics.thresholds.RULES`
+
+    def __str__(self) -> str:
+        return f"rule '{self.kind}', accepts {100 * self.quantile:g} % of the {self.source} videos"
 
 
 DEFAULT_RULE = Rule()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A scores table that is read when it is needed, with the rule of its threshold."""
+
+    read: Callable[[], pd.DataFrame]
+    rule: Rule = DEFAULT_RULE
+    sound: bool = False  #: it was validated already
+
+
+#: The table of a training run, or the tables of its views.
+Seed = pd.DataFrame | Table | Sequence[pd.DataFrame | Table]
 
 
 class Scores(NamedTuple):
@@ -46,8 +65,37 @@ class Aligned(NamedTuple):
     dropped: dict[str, int]  #: test videos of each table that not all tables have (with ``intersection``)
 
 
-def align(tables: Mapping[str, pd.DataFrame], *, intersection: bool = False, rule: Rule = DEFAULT_RULE) -> Aligned:
+def by_view(tables: Mapping[str, Sequence[Seed]], rule: Rule = DEFAULT_RULE) -> dict[str, list[list[Table]]]:
+    """Return the tables of each method by seed and view; a single table of a seed is its one view.
+
+    Args:
+        tables: method -> seeds.
+        rule: of the tables that come without one.
+    """
+
+    def of(table: pd.DataFrame | Table) -> Table:
+        return table if isinstance(table, Table) else Table(partial(_itself, table), rule)
+
+    return {
+        name: [[of(seed)] if isinstance(seed, pd.DataFrame | Table) else [of(view) for view in seed] for seed in its]
+        for name, its in tables.items()
+    }
+
+
+def flat(tables: Mapping[str, Sequence[Sequence[Table]]]) -> dict[str, Table]:
+    """Return the tables of all methods, seeds and views in a row, by names that tell them apart."""
+    return {
+        name + (f" (seed {i})" if len(its) > 1 else "") + (f" (view {j})" if len(views) > 1 else ""): table
+        for name, its in tables.items()
+        for i, views in enumerate(its, start=1)
+        for j, table in enumerate(views, start=1)
+    }
+
+
+def align(tables: Mapping[str, Table | pd.DataFrame], *, intersection: bool = False) -> Aligned:
     """Return the tables side by side; train and calibration rows only serve to learn each table's threshold.
+
+    Tables are read one after the other, and only their scores are kept.
 
     Args:
         tables: by a name that messages use.
@@ -56,27 +104,24 @@ def align(tables: Mapping[str, pd.DataFrame], *, intersection: bool = False, rul
     Raises:
         OsarbenchError: a table is not sound, or the tables differ in their test videos, their roles or labels.
     """
-    tested = {name: _tested(name, table) for name, table in tables.items()}
-    first_name, first = next(iter(tested.items()))
-    common = first.index
-    for name, rows in tested.items():
-        if intersection:
-            common = common.intersection(rows.index)
+    stated = {name: its if isinstance(its, Table) else Table(partial(_itself, its)) for name, its in tables.items()}
+    names = list(stated)
+    common = _in_common({name: _read(name, stated[name])[0].index for name in names}) if intersection else None
+    first: pd.DataFrame | None = None
+    scores, dropped = {}, {}
+    for name in names:
+        rows, threshold = _read(name, stated[name])
+        dropped[name] = 0 if common is None else len(rows) - len(common)
+        rows = rows if common is None else rows.loc[common]
+        if first is None:
+            first, known = rows, _known(rows)
         elif not rows.index.equals(first.index):
-            raise _different(first_name, first.index, name, rows.index)
-    if not len(common):
-        raise OsarbenchError("The tables have no test video in common (a video counts with its source).")
-    common = common.sort_values()
-    dropped = {name: len(rows) - len(common) for name, rows in tested.items()}
-    tested = {name: rows.loc[common] for name, rows in tested.items()}
-    for name, rows in tested.items():
-        _check_same(first_name, tested[first_name], name, rows)
-    videos = tested[first_name]
-    known = (videos["role"] == "known").to_numpy()
-    if known.all() or not known.any():
-        raise OsarbenchError(f"The tables share no {'unknown' if known.all() else 'known'} test video.")
-    scores = {name: _scores(rows, known, tables[name], rule) for name, rows in tested.items()}
-    listed = videos.reset_index()[[*_KEY, "label"]]
+            raise _different(names[0], first.index, name, rows.index)
+        _check_same(names[0], first, name, rows)
+        scores[name] = _scores(rows, known, threshold)
+    if first is None:
+        raise OsarbenchError("There is no scores table to compare.")
+    listed = first.reset_index()[[*_KEY, "label"]]
     return Aligned(listed[known].reset_index(drop=True), listed[~known].reset_index(drop=True), scores, dropped)
 
 
@@ -90,14 +135,37 @@ def some(names: Collection[object], limit: int = 3) -> str:
     return ", ".join(str(name) for name in list(names)[:limit]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _tested(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the test rows of a sound table, indexed and sorted by source and video."""
+def _itself(table: pd.DataFrame) -> pd.DataFrame:
+    return table
+
+
+def _read(name: str, table: Table) -> tuple[pd.DataFrame, float | None]:
+    """Return the test rows of a sound table, indexed and sorted by source and video, and its threshold."""
+    rows = table.read()
     try:
-        validate(table)
+        if not table.sound:
+            validate(rows)
     except OsarbenchError as error:
         raise OsarbenchError(f"{name}: {error}") from error
-    rows = table[table["role"].isin(["known", "unknown"])]
-    return rows.set_index(_KEY).sort_index()
+    held_out = rows.loc[rows["role"] == table.rule.source, "uncertainty"].to_numpy(np.float64)
+    tested = rows[rows["role"].isin(["known", "unknown"])]
+    return tested.set_index(_KEY).sort_index(), RULES[table.rule.kind](held_out, table.rule.quantile)
+
+
+def _in_common(indexes: Mapping[str, pd.Index]) -> pd.Index:
+    first, *others = indexes.values()
+    for other in others:
+        first = first.intersection(other)
+    if not len(first):
+        raise OsarbenchError("The tables have no test video in common (a video counts with its source).")
+    return first.sort_values()
+
+
+def _known(rows: pd.DataFrame) -> BoolArray:
+    known: BoolArray = (rows["role"] == "known").to_numpy()
+    if known.all() or not known.any():
+        raise OsarbenchError(f"The tables share no {'unknown' if known.all() else 'known'} test video.")
+    return known
 
 
 def _different(first: str, has: pd.Index, second: str, its: pd.Index) -> OsarbenchError:
@@ -125,9 +193,7 @@ def _check_same(first: str, its: pd.DataFrame, second: str, rows: pd.DataFrame) 
             )
 
 
-def _scores(rows: pd.DataFrame, known: BoolArray, table: pd.DataFrame, rule: Rule) -> Scores:
-    held_out = table.loc[table["role"] == rule.source, "uncertainty"].to_numpy(np.float64)
-    threshold = quantile_threshold(held_out, rule.quantile)
+def _scores(rows: pd.DataFrame, known: BoolArray, threshold: float | None) -> Scores:
     uncertainty = rows["uncertainty"].to_numpy(np.float64)
     correct = (rows["label"] == rows["predicted"]).to_numpy()
     return Scores(

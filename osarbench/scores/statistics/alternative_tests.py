@@ -1,4 +1,4 @@
-"""Other tests of the same pairs, beside the bootstrap's: DeLong's of AUROC, and the permutation test."""
+"""Alternative tests of the same pairs, next to the bootstrap's: DeLong's of AUROC, and the permutation test."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -58,4 +58,4 @@ def by_permutation(
 
 def adjusted(pairs: Pairs) -> Pairs:
     """Return Holm's adjustment of the p-values of all pairs."""
-    return dict(zip(pairs, holm(list(pairs.values())), strict=True))
+    return dict(zip(pairs, holm(list(pairs.values())).tolist(), strict=True))

@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 from osarbench.errors import OsarbenchError
-from osarbench.scores.statistics import resample, weighted
-from osarbench.scores.statistics.align import DEFAULT_RULE, FloatArray, Rule, Scores, align
+from osarbench.scores.metrics.registry import compared, find_resampled
+from osarbench.scores.statistics import resample
+from osarbench.scores.statistics.align import DEFAULT_RULE, FloatArray, Rule, Scores, Table, align, by_view, flat
 from osarbench.scores.statistics.student import combined_df, quantile
 
 
@@ -47,7 +48,7 @@ def interval(
     """Return a metric of a scores table with its interval.
 
     Args:
-        metric: one of `osarbench.scores.statistics.weighted.METRICS`, named as in `osarbench.scores.metrics.evaluate`.
+        metric: one of `osarbench.scores.metrics.registry.resampled`, named as in `osarbench.scores.metrics.evaluate`.
         groups: video -> group (clips of one source). Without it known and unknown classes are resampled: the interval
             is about other classes of the kind. With it groups are, within their classes: about other videos of these.
         rule: how the threshold is learnt, for the metrics that need one.
@@ -61,7 +62,7 @@ def interval(
 def intervals(
     tables: Sequence[pd.DataFrame],
     *,
-    metrics: Sequence[str] = weighted.DEFAULT_METRICS,
+    metrics: Sequence[str] | None = None,
     groups: Mapping[str, str] | None = None,
     draws: int = 2000,
     seed: int = 0,
@@ -72,14 +73,23 @@ def intervals(
 
     With several seeds a number is the mean over them, and seeds are resampled too; with one the interval says nothing
     about other seeds.
+
+    Args:
+        tables: of the seeds.
+        metrics: names (default: those that `osarbench compare` compares).
+        groups: as for `interval`, like the rest.
+        draws: bootstrap replicates.
+        seed: of the draws.
+        level: of the intervals.
+        rule: how the threshold is learnt.
     """
-    names = {f"table {number}": table for number, table in enumerate(tables, start=1)}
-    aligned = align(names, rule=rule)
-    check_threshold(aligned.scores, metrics, rule)
+    named = flat(by_view({f"table {number}": [table] for number, table in enumerate(tables, start=1)}, rule))
+    metrics = tuple(compared() if metrics is None else metrics)
+    aligned = align(named)
+    check_threshold(aligned.scores, metrics, named)
     check_draws(draws, level)
-    ordered = [weighted.sort(scores) for scores in aligned.scores.values()]
     sides = resample.clusters(aligned, groups)
-    values, replicates = resample.replicates(ordered, sides, tuple(metrics), draws=draws, seed=seed)
+    values, replicates = resample.replicates(aligned.scores.values(), sides, metrics, draws=draws, seed=seed)
     drawn, found = over_seeds(replicates, np.random.default_rng([seed, 0])), {}
     for i, name in enumerate(metrics):
         df = freedom(drawn[i], resample.degrees_of_freedom(sides, name), [values[:, i]])
@@ -88,7 +98,15 @@ def intervals(
 
 
 def summary(value: float, replicates: FloatArray, level: float, df: float = math.inf, lowest: float = 0.0) -> Interval:
-    """Return the interval of a value by the percentiles of its replicates [B], within [``lowest``, 1]."""
+    """Return the interval of a value by the percentiles of its replicates, within [``lowest``, 1].
+
+    Args:
+        value: the number itself.
+        replicates: [B].
+        level: of the interval.
+        df: degrees of freedom of its standard error.
+        lowest: the least possible value.
+    """
     wider = quantile(level, df) / quantile(level)
     low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
     low, high = value + wider * (low - value), value + wider * (high - value)
@@ -123,15 +141,16 @@ def over_seeds(replicates: FloatArray, generator: np.random.Generator) -> FloatA
     return means
 
 
-def check_threshold(scores: Mapping[str, Scores], metrics: Sequence[str], rule: Rule) -> None:
+def check_threshold(scores: Mapping[str, Scores], metrics: Sequence[str], tables: Mapping[str, Table]) -> None:
     """Raise an `OsarbenchError` if a metric does not exist or needs a threshold that a table cannot give."""
     for metric in metrics:
-        if weighted.find(metric).needs_threshold:
+        if find_resampled(metric).needs_threshold:
             for name, its in scores.items():
                 if its.known_accepted is None:
                     raise OsarbenchError(
-                        f"{metric} needs a threshold, and {name} has no {rule.source} rows to learn one from. Choose "
-                        "metrics without a threshold, or score the held-out videos too."
+                        f"{metric} needs a threshold, and {name} has no {tables[name].rule.source} rows to learn one "
+                        "from. Choose metrics without a threshold, name the rows to learn it from (--threshold-from), "
+                        "or score the held-out videos too."
                     )
 
 

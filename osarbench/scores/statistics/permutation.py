@@ -20,9 +20,9 @@ import numpy.typing as npt
 
 from osarbench.scores.statistics.align import BoolArray, FloatArray, Scores
 from osarbench.scores.statistics.resample import Clusters, Sides
-from osarbench.scores.statistics.weighted import Sorted, evaluate, sort
+from osarbench.scores.statistics.weighted import STEPS, Sorted, batches, evaluate, sort
 
-#: Weights at a time (swaps x videos of both methods).
+#: Swaps are drawn so many videos at a time (it decides which random numbers go into which swap).
 _CHUNK = 2**16
 #: A swap that gives the observed difference up to rounding counts as equal to it.
 _SLACK = 1e-12
@@ -36,19 +36,31 @@ def swap_test(
     (1 + swaps with a difference at least as large) / (1 + swaps), so that it is never 0 (Phipson and Smyth 2010).
 
     Args:
+        first: one method's table.
+        second: the other's, of the same videos in the same order.
         sides: what is swapped as a whole, of the videos of the two tables.
+        metrics: names of metrics that can be resampled.
+        swaps: how many random swaps.
+        seed: of the swaps.
     """
-    both = sort(_together(first, second))
+    both = sorted_together(first, second, sides)
     generator = np.random.default_rng([seed, 1])
-    as_they_are = [np.zeros((1, len(side.codes)), bool) for side in (sides.known, sides.unknown)]
+    as_they_are = [np.zeros((1, side.number), bool) for side in (sides.known, sides.unknown)]
     observed = _differences(both, as_they_are, metrics)[:, 0]
     as_large = np.ones(len(metrics))
     size = max(_CHUNK // (len(both.scores.known) + len(both.scores.unknown)), 1)
-    for begin in range(0, swaps, size):
-        count = min(size, swaps - begin)
-        swapped = [_swaps(side, count, generator) for side in (sides.known, sides.unknown)]
-        found = np.abs(_differences(both, swapped, metrics))
-        as_large += (found >= np.abs(observed)[:, None] - _SLACK).sum(axis=1)
+    drawn = [
+        [_swaps(side, min(size, swaps - begin), generator) for side in (sides.known, sides.unknown)]
+        for begin in range(0, swaps, size)
+    ]
+    known, unknown = (np.concatenate(side) for side in zip(*drawn, strict=True)) if drawn else as_they_are
+    for positions, step in batches(both, metrics):
+        names, least = [metrics[j] for j in positions], np.abs(observed[positions])[:, None] - _SLACK
+        for begin in range(0, swaps, step):
+            part = slice(begin, begin + step)
+            as_large[positions] += (np.abs(_differences(both, [known[part], unknown[part]], names)) >= least).sum(
+                axis=1
+            )
     return dict(zip(metrics, (as_large / (1 + swaps)).tolist(), strict=True))
 
 
@@ -71,18 +83,24 @@ def midranks(scores: Scores) -> Scores:
     return scores._replace(known=rank(scores.known), unknown=rank(scores.unknown))
 
 
+def sorted_together(first: Scores, second: Scores, sides: Sides) -> Sorted:
+    """Return the videos of both methods in one order; clusters 0..k-1 are the first's, k..2k-1 the second's."""
+    codes = [np.concatenate([side.codes, side.codes + side.number]) for side in (sides.known, sides.unknown)]
+    return sort(_together(first, second), *codes, steps=STEPS)
+
+
 def _together(first: Scores, second: Scores) -> Scores:
     """Return one list of both methods' ranked videos, [2N] and [2M]: choosing one of the two is then a weighting."""
     pairs = zip(midranks(first), midranks(second), strict=True)
     return Scores(*(None if one is None or other is None else np.concatenate([one, other]) for one, other in pairs))  # type: ignore[arg-type]
 
 
-def _differences(both: Sorted, swapped: Sequence[BoolArray], metrics: tuple[str, ...]) -> FloatArray:
-    """Return the metrics' differences [metrics, B] where some known [B, N] and unknown [B, M] videos are swapped."""
+def _differences(both: Sorted, swapped: Sequence[BoolArray], metrics: Sequence[str]) -> FloatArray:
+    """Return the metrics' differences [metrics, B] where some known [B, k] and unknown [B, c] clusters are swapped."""
     known, unknown = (np.concatenate([~its, its], axis=1).astype(np.float64) for its in swapped)
     one, other = evaluate(both, known, unknown, metrics), evaluate(both, 1 - known, 1 - unknown, metrics)
     return np.array(one) - np.array(other)
 
 
 def _swaps(side: Clusters, count: int, generator: np.random.Generator) -> npt.NDArray[np.bool_]:
-    return generator.random((count, side.number))[:, side.codes] < 0.5
+    return generator.random((count, side.number)) < 0.5

@@ -10,7 +10,7 @@ by the factor (k - 1) / k, which matters where a class has seven sources (Rao, W
 resampling methods for complex surveys", with m = k - 1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +18,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from osarbench.errors import OsarbenchError
-from osarbench.scores.statistics.align import Aligned, FloatArray, some
-from osarbench.scores.statistics.weighted import Sorted, evaluate, find
+from osarbench.scores.metrics.registry import find_resampled
+from osarbench.scores.statistics import weighted
+from osarbench.scores.statistics.align import Aligned, FloatArray, Scores, some
 
 IntArray = npt.NDArray[np.int64]
 
-#: Weights at a time (replicates x videos): their cumulative sums stay in the processor's cache.
+#: Draws are made so many videos at a time (it decides which random numbers go into which draw).
 _CHUNK = 2**16
 
 
@@ -68,35 +69,74 @@ def clusters(aligned: Aligned, groups: Mapping[str, str] | None = None) -> Sides
     return Sides(known, unknown, groups is not None)
 
 
-def weights(sides: Sides, *, draws: int, seed: int) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield the weights of the known [b, N] and unknown [b, M] videos, ``draws`` replicates in all.
+class Draws(NamedTuple):
+    """How often each cluster is drawn, [draws, k] of each side, and what one draw of it weighs, [k]."""
+
+    known: npt.NDArray[np.uint16]
+    unknown: npt.NDArray[np.uint16]
+    known_weight: FloatArray
+    unknown_weight: FloatArray
+
+    def weights(self, begin: int, end: int) -> tuple[FloatArray, FloatArray]:
+        """Return the weights of the known [b, k] and unknown [b, c] clusters in some of the draws."""
+        return self.known[begin:end] * self.known_weight, self.unknown[begin:end] * self.unknown_weight
+
+
+def draw(sides: Sides, *, draws: int, seed: int) -> Draws:
+    """Return draws of the clusters of both sides.
 
     They depend on the clusters and the seed alone, so tables on the same videos meet the same replicates.
     """
     generator = np.random.default_rng(seed)
     size = max(_CHUNK // (len(sides.known.codes) + len(sides.unknown.codes)), 1)
+    known, unknown = (np.ones((draws, side.number), np.uint16) for side in (sides.known, sides.unknown))
     for begin in range(0, draws, size):
-        count = min(size, draws - begin)
-        yield _draw(sides.known, count, generator), _draw(sides.unknown, count, generator)
+        _draw(sides.known, known[begin : begin + size], generator)
+        _draw(sides.unknown, unknown[begin : begin + size], generator)
+    return Draws(known, unknown, _weight(sides.known), _weight(sides.unknown))
 
 
 def replicates(
-    tables: Sequence[Sorted], sides: Sides, metrics: tuple[str, ...], *, draws: int, seed: int
+    tables: Iterable[Scores], sides: Sides, metrics: Sequence[str], *, draws: int, seed: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the values [tables, metrics] and their replicates [tables, metrics, draws]."""
-    ones = np.ones((1, len(sides.known.codes))), np.ones((1, len(sides.unknown.codes)))
-    values = np.array([evaluate(table, *ones, metrics) for table in tables])[:, :, 0]
-    chunks = [
-        np.array([evaluate(table, known, unknown, metrics) for table in tables])
-        for known, unknown in weights(sides, draws=draws, seed=seed)
-    ]
-    return values, np.concatenate(chunks, axis=2)
+    """Return the values [tables, metrics] and their replicates [tables, metrics, draws].
+
+    Args:
+        tables: of the videos of ``sides``, in their order; each is looked at once.
+        sides: what is drawn.
+        metrics: names of metrics that can be resampled.
+        draws: how many replicates.
+        seed: of the draws.
+    """
+    drawn = draw(sides, draws=draws, seed=seed)
+    found = [_replicates(table, sides, tuple(metrics), drawn) for table in tables]
+    return np.array([values for values, _ in found]), np.array([its for _, its in found])
+
+
+def _replicates(scores: Scores, sides: Sides, metrics: tuple[str, ...], drawn: Draws) -> tuple[FloatArray, FloatArray]:
+    """Return the values [metrics] of one table and their replicates [metrics, draws]."""
+    table = weighted.sort(scores, sides.known.codes, sides.unknown.codes, steps=weighted.STEPS)
+    ones = np.ones((1, sides.known.number)), np.ones((1, sides.unknown.number))
+    # a single cluster on each side has few pairs to count
+    exact = weighted.sort(scores, *(np.zeros(len(its), np.int64) for its in (scores.known, scores.unknown)))
+    one = np.ones((1, 1))
+    values, found = np.empty(len(metrics)), np.empty((len(metrics), len(drawn.known)))
+    for positions, size in weighted.batches(table, metrics):
+        names = [metrics[j] for j in positions]
+        values[positions] = nearly = np.ravel(weighted.evaluate(exact, one, one, names))
+        if table.rounded:
+            nearly = np.ravel(weighted.evaluate(table, *ones, names))
+        for begin in range(0, len(drawn.known), size):
+            part = slice(begin, begin + size)
+            replicates = np.array(weighted.evaluate(table, *drawn.weights(begin, begin + size), names))
+            found[positions, part] = replicates + (values[positions] - nearly)[:, None]
+    return values, found
 
 
 def degrees_of_freedom(sides: Sides, metric: str) -> float:
     """Return those of the standard error of a metric: clusters less strata, of the side that has fewer of them."""
     of_side = {"known": sides.known, "unknown": sides.unknown}
-    side = find(metric).side
+    side = find_resampled(metric).side
     looked_at = of_side.values() if side == "both" else [of_side[side]]
     return float(max(min(its.number - len(its.strata) for its in looked_at), 1))
 
@@ -137,11 +177,17 @@ def _by_group(rows: pd.DataFrame, groups: Mapping[str, str]) -> Clusters:
     return Clusters(codes.astype(np.int64), strata)
 
 
-def _draw(side: Clusters, count: int, generator: np.random.Generator) -> FloatArray:
-    drawn = np.ones((count, side.number))
+def _draw(side: Clusters, drawn: npt.NDArray[np.uint16], generator: np.random.Generator) -> None:
+    """Fill ``drawn`` [b, k] with how often each cluster is drawn."""
     for stratum in side.strata:
         size = len(stratum)
         if size > 1:
-            times = generator.multinomial(size - 1, np.full(size, 1 / size), size=count)
-            drawn[:, stratum] = times * (size / (size - 1))
-    return drawn[:, side.codes]
+            drawn[:, stratum] = generator.multinomial(size - 1, np.full(size, 1 / size), size=len(drawn))
+
+
+def _weight(side: Clusters) -> FloatArray:
+    weight = np.ones(side.number)
+    for stratum in side.strata:
+        if len(stratum) > 1:
+            weight[stratum] = len(stratum) / (len(stratum) - 1)
+    return weight

@@ -19,10 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from osarbench.errors import OsarbenchError
-from osarbench.scores.statistics import resample, weighted
-from osarbench.scores.statistics.align import DEFAULT_RULE, FloatArray, Rule, align
+from osarbench.scores.statistics import resample
+from osarbench.scores.statistics.align import DEFAULT_RULE, FloatArray, Rule, Seed, align, by_view, flat
 from osarbench.scores.statistics.intervals import check_draws, check_threshold
-from osarbench.scores.statistics.paired import Seed, by_view, flat
 
 
 class Parts(NamedTuple):
@@ -57,13 +56,17 @@ def parts(
 
     Args:
         seeds: two or more; for each the scores table, or the tables of its views, as many for each.
+        metrics: names of metrics that can be resampled.
         groups: as for `osarbench.scores.statistics.intervals.interval`; the part ``classes`` is then that of the
             groups.
+        draws: bootstrap replicates.
+        seed: of the draws.
+        rule: how thresholds are learnt, of the tables that come without a rule.
 
     Raises:
         OsarbenchError: there are fewer than two seeds, or seeds of different numbers of views.
     """
-    tables = by_view({"the method": seeds})
+    tables = by_view({"the method": seeds}, rule)
     views = {len(its) for its in tables["the method"]}
     if len(seeds) < 2 or len(views) != 1:
         raise OsarbenchError(
@@ -71,11 +74,11 @@ def parts(
             f"{', '.join(str(len(its)) for its in tables['the method']) or 'no'} tables by seed."
         )
     check_draws(draws, level=0.95)
-    aligned = align(flat(tables), rule=rule)
-    check_threshold(aligned.scores, metrics, rule)
-    ordered = [weighted.sort(scores) for scores in aligned.scores.values()]
+    named = flat(tables)
+    aligned = align(named)
+    check_threshold(aligned.scores, metrics, named)
     sides = resample.clusters(aligned, groups)
-    values, replicates = resample.replicates(ordered, sides, tuple(metrics), draws=draws, seed=seed)
+    values, replicates = resample.replicates(aligned.scores.values(), sides, metrics, draws=draws, seed=seed)
     shape = len(seeds), views.pop()
     return {
         name: _parts(values[:, i].reshape(shape), replicates[:, i].reshape(*shape, -1))

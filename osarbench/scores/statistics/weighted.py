@@ -1,217 +1,236 @@
 """Metrics of weighted test videos: one sort of a table serves every resampling of it.
 
-A resampled table is the same table with other weights, so nothing is sorted again: cumulative sums of the weights, in
-the order of the table, are all that AUROC, AUPR, FPR95 and OSCR need. With weights of 1 each number is that of
-`osarbench.scores.metrics` (same definitions, see `osarbench.scores.metrics.ranking`); with whole weights it is that of
-the table in which each row stands as often as it weighs.
+A resampled table is the same table with other weights, one for each cluster of videos. Nothing is sorted again: the
+metrics themselves (`osarbench.scores.metrics`) are given cumulative sums of weights in place of counts, and pairs of
+videos are counted once for each pair of clusters. With whole weights each number is that of the table in which each row
+stands as often as it weighs.
+
+A table of more than `STEPS` distinct uncertainties is resampled with its uncertainties rounded to so many steps of
+equal numbers of videos; its value is exact, and the replicates are moved by what rounding changes of it. That moves
+replicates of areas by less than 1e-5, and those of FPR95, which is the height of one step, by less than 1e-4.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-from osarbench.errors import unknown_name
-from osarbench.scores.statistics.align import FloatArray, Scores
+from osarbench.scores.metrics.ranking import Ranking, doubled_wins
+from osarbench.scores.metrics.registry import find_resampled
+from osarbench.scores.metrics.sample import Sample
+from osarbench.scores.statistics.align import BoolArray, FloatArray, Scores
 
-IndexArray = npt.NDArray[np.intp]
+IntArray = npt.NDArray[np.int64]
 
-#: Rounding of fractional weights must not move a threshold at which exactly 95 % are found.
-_SLACK = 1e-12
-
-
-class Curve(NamedTuple):
-    """How the thresholds at the G distinct scores of the positives, from the highest down, divide both sides."""
-
-    positives: IndexArray  #: [P] order from the highest score down
-    negatives: IndexArray  #: [Q] likewise
-    hits_before: IndexArray  #: [G] positives above the threshold
-    hits: IndexArray  #: [G] positives at or above it
-    alarms_before: IndexArray  #: [G] negatives above it
-    alarms: IndexArray  #: [G] negatives at or above it
-
-
-class Sorted(NamedTuple):
-    """A table, sorted once for each side as the positive one."""
-
-    scores: Scores
-    unknown_positive: Curve
-    known_positive: Curve
+#: Distinct uncertainties that are resampled one by one; more are rounded.
+STEPS = 2**15
+#: Pairs of clusters that are counted at most; beyond it, pairs are counted anew under each weighting.
+_PAIRS = 2**20
+#: Cumulative sums at a time (weightings x thresholds), and weights of clusters at a time.
+_SUMS = 2**17
+_WEIGHTS = 2**22
+#: Levels at a time where pairs are counted.
+_BLOCK = 2**12
 
 
-class Counts(NamedTuple):
-    """Weights at each threshold of a curve, [B, G], and in all, [B, 1]."""
+class Side(NamedTuple):
+    """The videos of one role: their place in the order of uncertainties, and the clusters that are weighted."""
 
-    hits_before: FloatArray
-    hits: FloatArray
-    alarms_before: FloatArray
-    alarms: FloatArray
-    hits_total: FloatArray
-    alarms_total: FloatArray
-
-
-class Metric(NamedTuple):
-    """A metric of weighted videos."""
-
-    label: str  #: for people
-    higher_is_better: bool
-    of: Callable[["Weighed"], FloatArray]  #: returns [B]
-    needs_threshold: bool = False
-    side: Literal["known", "unknown", "both"] = "both"  #: whose videos it looks at
-
-
-def sort(scores: Scores) -> Sorted:
-    """Return a table's order; NaN is refused earlier, by `osarbench.scores.table.validate`."""
-    return Sorted(scores, _curve(scores.unknown, scores.known), _curve(-scores.known, -scores.unknown))
-
-
-def evaluate(table: Sorted, known: FloatArray, unknown: FloatArray, metrics: tuple[str, ...]) -> list[FloatArray]:
-    """Return each metric [B] under B weightings of the known [B, N] and unknown [B, M] videos."""
-    weighed = Weighed(table, known, unknown)
-    return [find(name).of(weighed) for name in metrics]
-
-
-def find(name: str) -> Metric:
-    """Return a metric.
-
-    Raises:
-        OsarbenchError: there is none of this name; the nearest is named.
-    """
-    if name not in METRICS:
-        raise unknown_name("metric that can be resampled", name, METRICS)
-    return METRICS[name]
+    codes: IntArray  #: [N] cluster, 0..k-1
+    number: int  #: k
+    sizes: FloatArray  #: [k] videos of each cluster
+    levels: IntArray  #: [N] 0..G-1, the highest uncertainty first
+    order: IntArray  #: [N] videos, the highest uncertainty first
+    ends: IntArray  #: [G + 1] how many of them lie at or above each level; entry 0: none
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Sorted:
+    """A table in the order of its uncertainties."""
+
+    scores: Scores
+    known: Side
+    unknown: Side
+    levels: int  #: G
+    rounded: bool
+
+    @cached_property
+    def pairs(self) -> tuple[FloatArray, FloatArray] | None:
+        """Twice the wins of each unknown over each known cluster, [k, c], and over its rightly classified videos.
+
+        None where there are too many pairs of clusters.
+        """
+        if self.known.number * self.unknown.number > _PAIRS:
+            return None
+        above = np.zeros(self.unknown.number)
+        found = np.zeros((2, self.known.number, self.unknown.number))
+        sides = [self.histogram(self.known), self.histogram(self.known, self.scores.correct)]
+        unknown = self.histogram(self.unknown)
+        for begin in range(0, self.levels, _BLOCK):
+            at = unknown[begin : begin + _BLOCK].toarray()
+            upto = above + np.cumsum(at, axis=0)
+            above = upto[-1]
+            for wins, side in zip(found, sides, strict=True):
+                wins += side[begin : begin + _BLOCK].T @ (2 * upto - at)
+        return found[0], found[1]
+
+    @cached_property
+    def histograms(self) -> dict[str, sparse.csr_array]:
+        """Known, unknown and rightly classified known videos by level and cluster."""
+        return {
+            "known": self.histogram(self.known),
+            "unknown": self.histogram(self.unknown),
+            "correct": self.histogram(self.known, self.scores.correct),
+        }
+
+    def histogram(self, side: Side, flags: BoolArray | None = None) -> sparse.csr_array:
+        """Return the videos of a side, or those flagged [N], by level and cluster, [G, k]."""
+        chosen = slice(None) if flags is None else flags
+        levels, codes = side.levels[chosen], side.codes[chosen]
+        return sparse.csr_array((np.ones(len(levels)), (levels, codes)), shape=(self.levels, side.number))
+
+
+def sort(
+    scores: Scores, known: IntArray | None = None, unknown: IntArray | None = None, *, steps: int | None = None
+) -> Sorted:
+    """Return a table's order; NaN is refused earlier, by `osarbench.scores.table.validate`.
+
+    Args:
+        scores: the table.
+        known: cluster of each known video, [N], 0..k-1 (default: each its own).
+        unknown: likewise, [M].
+        steps: round the uncertainties to so many steps, if there are more distinct ones.
+    """
+    values, inverse, counts = np.unique(
+        -np.concatenate([scores.known, scores.unknown]), return_inverse=True, return_counts=True
+    )
+    rounded = steps is not None and len(values) > steps
+    if rounded and steps is not None:
+        step = (np.cumsum(counts) - counts) * steps // counts.sum()
+        inverse = np.unique(step, return_inverse=True)[1][inverse]
+    levels = inverse.astype(np.int64)
+    number, split = int(levels.max()) + 1, len(scores.known)
+    sides = [
+        _side(its, np.arange(len(its)) if codes is None else codes, number)
+        for its, codes in ((levels[:split], known), (levels[split:], unknown))
+    ]
+    return Sorted(scores, sides[0], sides[1], number, rounded)
+
+
+def evaluate(table: Sorted, known: FloatArray, unknown: FloatArray, metrics: Sequence[str]) -> list[FloatArray]:
+    """Return each metric [B] under B weightings of the known [B, k] and unknown [B, c] clusters."""
+    weighed = Weighed(table, known, unknown)
+    return [np.asarray(find_resampled(name).number(weighed), np.float64) for name in metrics]
+
+
+def batches(table: Sorted, metrics: Sequence[str]) -> list[tuple[list[int], int]]:
+    """Return the positions of metrics that are best computed together, and under how many weightings at a time.
+
+    Metrics of clusters alone take one product for all weightings; cumulative sums should stay in the cache.
+    """
+    curve = [_needs_curve(table, name) for name in metrics]
+    sizes = {False: _WEIGHTS // (table.known.number + table.unknown.number), True: _SUMS // table.levels}
+    found = [([j for j, its in enumerate(curve) if its == kind], max(size, 16)) for kind, size in sizes.items()]
+    return [(positions, size) for positions, size in found if positions]
+
+
+def _needs_curve(table: Sorted, metric: str) -> bool:
+    """Whether a metric looks at the cumulative sums of weights, and not at clusters alone."""
+    weighed = Weighed(table, np.ones((1, table.known.number)), np.ones((1, table.unknown.number)))
+    find_resampled(metric).number(weighed)
+    return "ranking" in vars(weighed)
+
+
+@dataclass(frozen=True)
+class Weighed(Sample):
     """A sorted table under B weightings; what several metrics need is computed once."""
 
     table: Sorted
-    known: FloatArray  #: [B, N]
-    unknown: FloatArray  #: [B, M]
+    known: FloatArray  #: [B, k]
+    unknown: FloatArray  #: [B, c]
 
     @cached_property
-    def unknown_found(self) -> Counts:
-        """Unknown and known weights at or above each unknown uncertainty."""
-        return _counts(self.table.unknown_positive, positives=self.unknown, negatives=self.known)
+    def ranking(self) -> Ranking:
+        """The weights rejected at each distinct uncertainty, [B, G + 1]; ``correct`` is empty, see `wins`."""
+        known, unknown = self._upto("known", self.known), self._upto("unknown", self.unknown)
+        return Ranking(known, unknown, np.empty((len(known), 0)))
 
     @cached_property
-    def known_found(self) -> Counts:
-        """Known and unknown weights at or below each known uncertainty."""
-        return _counts(self.table.known_positive, positives=self.known, negatives=self.unknown)
+    def totals(self) -> tuple[FloatArray, FloatArray]:
+        """The weights of all known and of all unknown videos, [B] each."""
+        return _sums(self.known, self.table.known), _sums(self.unknown, self.table.unknown)
 
-    @cached_property
-    def correct(self) -> FloatArray:
-        """Weights of the rightly classified known videos, [B, N]."""
-        return self.known * self.table.scores.correct
+    def wins(self, *, correct: bool = False) -> FloatArray:
+        """Return twice the weight of won pairs, [B]: a bilinear form of the weights of clusters."""
+        if self.table.pairs is not None:
+            return np.asarray(np.einsum("bc,bc->b", self.known @ self.table.pairs[correct], self.unknown))
+        beaten = self._upto("correct", self.known) if correct else self.ranking.known
+        return np.asarray(doubled_wins(self.ranking.unknown, beaten))
 
+    def known_share(self, flags: BoolArray) -> FloatArray:
+        """Return the share of the weight of known videos that is flagged, [B]."""
+        return _sums(self.known, self.table.known, flags) / self.totals[0]
 
-def _curve(positive: FloatArray, negative: FloatArray) -> Curve:
-    positives, negatives = np.argsort(-positive, kind="stable"), np.argsort(-negative, kind="stable")
-    levels = np.unique(-positive)
-    sides = [(-scores)[order] for scores, order in ((positive, positives), (negative, negatives))]
-    bounds = [np.searchsorted(side, levels, way) for side in sides for way in ("left", "right")]
-    return Curve(positives, negatives, *bounds)
+    def unknown_share(self, flags: BoolArray) -> FloatArray:
+        """Return the share of the weight of unknown videos that is flagged, [B]."""
+        return _sums(self.unknown, self.table.unknown, flags) / self.totals[1]
 
+    def has(self, side: Literal["known", "unknown"]) -> bool:
+        """Whether there are videos of a side."""
+        return len(self.table.known.codes if side == "known" else self.table.unknown.codes) > 0
 
-def _counts(curve: Curve, *, positives: FloatArray, negatives: FloatArray) -> Counts:
-    hits, alarms = _cumulative(positives, curve.positives), _cumulative(negatives, curve.negatives)
-    return Counts(
-        hits_before=hits[:, curve.hits_before],
-        hits=hits[:, curve.hits],
-        alarms_before=alarms[:, curve.alarms_before],
-        alarms=alarms[:, curve.alarms],
-        hits_total=hits[:, -1:],
-        alarms_total=alarms[:, -1:],
-    )
+    @property
+    def has_threshold(self) -> bool:
+        """Whether the table has a threshold."""
+        return self.table.scores.known_accepted is not None
 
+    @property
+    def correct(self) -> BoolArray:
+        """Whether the predicted class of each known video is right, [N]."""
+        return self.table.scores.correct
 
-def _cumulative(weights: FloatArray, order: IndexArray) -> FloatArray:
-    """Return the weight of the first 0..N videos of an order, [B, N + 1]."""
-    sums = np.empty((len(weights), weights.shape[1] + 1))
-    sums[:, 0] = 0
-    np.cumsum(weights[:, order], axis=1, out=sums[:, 1:])
-    return sums
+    @property
+    def known_accepted(self) -> BoolArray:
+        """Whether each known video lies at or below the threshold, [N]."""
+        return _decided(self.table.scores.known_accepted)
 
+    @property
+    def unknown_rejected(self) -> BoolArray:
+        """Whether each unknown video lies above the threshold, [M]."""
+        return _decided(self.table.scores.unknown_rejected)
 
-def _area(counts: Counts) -> FloatArray:
-    """Return P(positive above negative) + P(tie) / 2, [B]."""
-    missed = counts.alarms_total - (counts.alarms_before + counts.alarms) / 2
-    wins = np.einsum("bg,bg->b", counts.hits - counts.hits_before, missed)
-    areas: FloatArray = wins / (counts.hits_total * counts.alarms_total)[:, 0]
-    return areas
-
-
-def _oscr(weighed: Weighed) -> FloatArray:
-    """Return the area of correct accepted known against accepted unknown videos: the AUROC that errors never win."""
-    counts, curve = weighed.unknown_found, weighed.table.unknown_positive
-    right = _cumulative(weighed.correct, curve.negatives)
-    beaten = right[:, -1:] - (right[:, curve.alarms_before] + right[:, curve.alarms]) / 2
-    wins = np.einsum("bg,bg->b", counts.hits - counts.hits_before, beaten)
-    areas: FloatArray = wins / (counts.hits_total * counts.alarms_total)[:, 0]
-    return areas
-
-
-def _precision_area(counts: Counts, *, step: bool = False, balanced: bool = False) -> FloatArray:
-    weight = counts.alarms_total / counts.hits_total if balanced else np.ones(1)
-    height = _precision(weight * counts.hits, counts.alarms)
-    if not step:
-        height = (height + _precision(weight * counts.hits_before, counts.alarms_before)) / 2
-    gains = counts.hits - counts.hits_before
-    areas: FloatArray = np.einsum("bg,bg->b", gains, height) / counts.hits_total[:, 0]
-    return areas
+    def _upto(self, of: Literal["known", "unknown", "correct"], weights: FloatArray) -> FloatArray:
+        """Return the weight of videos at or above each level, [B, G + 1], from that of clusters [B, k]."""
+        its, side = self.table, self.table.unknown if of == "unknown" else self.table.known
+        if its.rounded:  # many videos share a level
+            upto = np.zeros((its.levels + 1, len(weights)))
+            np.cumsum(its.histograms[of] @ weights.T, axis=0, out=upto[1:])
+            return upto.T
+        by_level = weights.take(side.codes[side.order], axis=1)
+        if of == "correct":
+            by_level = by_level * its.scores.correct[side.order]
+        sums = np.zeros((len(by_level), by_level.shape[1] + 1))
+        np.cumsum(by_level, axis=1, out=sums[:, 1:])
+        return sums if its.rounded else sums.take(side.ends, axis=1)
 
 
-def _precision(hits: FloatArray, alarms: FloatArray) -> FloatArray:
-    found = hits + alarms
-    # before the first video the curve stands at precision 1
-    precision: FloatArray = np.divide(hits, found, out=np.ones_like(found), where=found > 0)
-    return precision
+def _side(levels: IntArray, codes: IntArray, number: int) -> Side:
+    ends = np.append(0, np.cumsum(np.bincount(levels, minlength=number)))
+    sizes = np.bincount(codes).astype(np.float64)
+    return Side(codes, len(sizes), sizes, levels, np.argsort(levels, kind="stable"), ends)
 
 
-def _false_alarms(counts: Counts, share: float = 0.95) -> FloatArray:
-    """Return the share of negatives at the first threshold at which this share of the positives is found, [B]."""
-    enough = counts.hits >= counts.hits_total * (share * (1 - _SLACK))
-    first = enough.argmax(axis=1)[:, None]
-    rates: FloatArray = (np.take_along_axis(counts.alarms, first, axis=1) / counts.alarms_total)[:, 0]
-    return rates
+def _sums(weights: FloatArray, side: Side, flags: BoolArray | None = None) -> FloatArray:
+    if flags is None:
+        return np.asarray(weights @ side.sizes)
+    return np.asarray(weights @ np.bincount(side.codes[flags], minlength=side.number))
 
 
-def _share(weights: FloatArray, flags: npt.NDArray[np.bool_] | None) -> FloatArray:
+def _decided(flags: BoolArray | None) -> BoolArray:
     if flags is None:
         raise ValueError("the table has no threshold")
-    shares: FloatArray = weights @ flags.astype(np.float64) / weights.sum(axis=1)
-    return shares
-
-
-def _accepted(weighed: Weighed) -> FloatArray:
-    return _share(weighed.known, weighed.table.scores.known_accepted)
-
-
-def _rejected(weighed: Weighed) -> FloatArray:
-    return _share(weighed.unknown, weighed.table.scores.unknown_rejected)
-
-
-#: Names as in `osarbench.scores.metrics.evaluate`; thresholds are held fixed: calibration videos are not resampled.
-METRICS: dict[str, Metric] = {
-    "auroc": Metric("AUROC", True, lambda w: _area(w.unknown_found)),
-    "aupr_unknown": Metric("AUPR", True, lambda w: _precision_area(w.unknown_found)),
-    "aupr_unknown_step": Metric("AP", True, lambda w: _precision_area(w.unknown_found, step=True)),
-    "aupr_unknown_balanced": Metric(
-        "AP, balanced", True, lambda w: _precision_area(w.unknown_found, step=True, balanced=True)
-    ),
-    "aupr_known": Metric("AUPR, known positive", True, lambda w: _precision_area(w.known_found)),
-    "aupr_known_step": Metric("AP, known positive", True, lambda w: _precision_area(w.known_found, step=True)),
-    "fpr95_unknown_first": Metric("FPR95", False, lambda w: _false_alarms(w.unknown_found)),
-    "fpr95_known_first": Metric("FPR95, known positive", False, lambda w: _false_alarms(w.known_found)),
-    "oscr": Metric("OSCR", True, _oscr),
-    "closed_accuracy": Metric("closed accuracy", True, lambda w: _share(w.known, w.table.scores.correct), side="known"),
-    "known_accepted": Metric("known accepted", True, _accepted, True, "known"),
-    "unknown_rejected": Metric("unknown rejected", True, _rejected, True, "unknown"),
-    "balanced_accuracy": Metric("balanced accuracy", True, lambda w: (_accepted(w) + _rejected(w)) / 2, True),
-}
-#: What is compared unless somebody says otherwise.
-DEFAULT_METRICS = ("auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "closed_accuracy", "balanced_accuracy")
+    return flags

@@ -5,6 +5,7 @@ Both are handed on as a pair of maps. Parameters have the names of the repositor
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -32,14 +33,19 @@ def cosine_pool(maps: Tensor) -> Tensor:
 
 
 def halved(maps: Tensor) -> Tensor:
-    """Return maps [N, C, T, H, W] averaged over squares of 2 x 2 pixels, an odd row or column left out.
+    """Return maps [N, C, T, H, W] averaged over squares of 2 x 2 pixels, an odd row or column left out."""
+    return by_frame(maps, lambda images: F.avg_pool2d(images, 2))
 
-    As images: pooling in three dimensions has no channels-last kernel, and each convolution behind it would copy.
+
+def by_frame(maps: Tensor, pool: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return maps [N, C, T, H, W] whose frames were pooled as images [M, C, H, W], each channel by itself.
+
+    Pooling in three dimensions has no channels-last kernel: it would copy, and each convolution behind it copy back.
     """
     if layout(maps) is torch.channels_last_3d:
-        images = F.avg_pool2d(maps.transpose(1, 2).flatten(0, 1), 2)
+        images = pool(maps.transpose(1, 2).flatten(0, 1))
         return images.view(len(maps), maps.shape[2], *images.shape[1:]).transpose(1, 2)
-    images = F.avg_pool2d(maps.flatten(1, 2), 2)
+    images = pool(maps.flatten(1, 2))
     return images.view(*maps.shape[:3], *images.shape[2:])
 
 

@@ -11,7 +11,7 @@ from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.hookspecs import hookimpl
 
 from ._limits import check_clips
-from ._mtconv import MTBlock, cosine_pool, halved, layout, resized, split
+from ._mtconv import MTBlock, by_frame, cosine_pool, halved, layout, resized, split
 from ._srtg_files import Colours, Loading, RepositoryBackbone, check_width, draw
 
 LEAST_FRAMES, LEAST_SIZE = 4, 33  #: what the frame selection and the last lateral pooling need
@@ -36,7 +36,7 @@ class MTNetwork(RepositoryBackbone):
         check_width(self.name, width, 8 * self.groups)
         stem = nn.Conv3d(3, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False)
         self.stem = nn.Sequential(stem, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
-        self.pool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)  #: of every frame
         channels = width
         for stage, count in enumerate(self.layers):
             planes, stride = width * 2**stage, 1 if stage == 0 else 2
@@ -57,7 +57,7 @@ class MTNetwork(RepositoryBackbone):
         maps = self.stem(self.ordered(clips))
         if maps.shape[3] % 2 or maps.shape[4] % 2:
             maps = F.pad(maps, (1, 0, 1, 0, 0, 0), "replicate")  # both sides, where one is odd
-        chosen = cosine_pool(self.pool(maps))
+        chosen = cosine_pool(by_frame(maps, self.pool))
         parts = torch.split(chosen, list(split(maps.shape[1])), dim=1)
         short, long = (part.contiguous(memory_format=layout(chosen)) for part in parts)
         long = halved(long)

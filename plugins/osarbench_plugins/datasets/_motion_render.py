@@ -10,7 +10,6 @@ import io
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-import av
 import numpy as np
 
 Array = np.ndarray
@@ -59,6 +58,8 @@ def render(shot: Shot, *, size: int, frames: int) -> Array:
 
 def encode(images: Array, *, rate: int) -> bytes:
     """Return frames, uint8 [T, H, W, 3], as an AVI file of MPEG-4 video, UCF-101's format; the same bytes each time."""
+    import av  # data sets are listed and their classes read without it
+
     file = io.BytesIO()
     with av.open(file, "w", format="avi", options={"fflags": "+bitexact"}) as container:
         # A fixed fine quantiser: with a bit rate, textures of such small frames would be washed out.

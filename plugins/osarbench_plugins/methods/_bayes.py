@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.method import Head, Progress
 
+from ._settings import NonNegative, Passes
+
 PRIOR_STDS = (1.0, math.exp(-6))  #: of the two equal parts of the prior
 
 
@@ -35,7 +37,7 @@ class BnnHead(Head):
     name = "bnn"
 
     def __init__(
-        self, dim: int, map_dim: int, classes: int, *, train_passes: int = 2, complexity_weight: float = 1e-6
+        self, dim: int, map_dim: int, classes: int, *, train_passes: Passes = 2, complexity_weight: NonNegative = 1e-6
     ) -> None:
         super().__init__(dim, map_dim, classes)
         self.train_passes, self.complexity_weight = train_passes, complexity_weight

@@ -12,6 +12,7 @@ from osarbench.interfaces.method import LinearHead, Progress
 
 from ._debias import DebiasBranches, contrastive_terms, joint_terms
 from ._evidential import CLAMP
+from ._settings import DropoutRate, NonNegative
 
 Version = Literal["corrected", "head", "legacy"]
 
@@ -49,7 +50,13 @@ class Debiasing(nn.Module):
     """
 
     def __init__(
-        self, channels: int, classes: int, *, version: Version, loss_factor: float = 0.1, dropout: float = 0.5
+        self,
+        channels: int,
+        classes: int,
+        *,
+        version: Version,
+        loss_factor: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
     ) -> None:
         super().__init__()
         self.recipe, self.loss_factor = RECIPES[version], loss_factor

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ._evidential import log_alpha, log_loss
 from ._hsic import hsic, hsic_unbiased
+from ._settings import DropoutRate, NonNegative
 
 
 class Branch(NamedTuple):
@@ -55,8 +56,8 @@ class DebiasBranches(nn.Module):
         temporal_padding: int = 0,
         bias_input: bool = True,
         bias_network: bool = True,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__()
         self.temporal_kernel, self.temporal_padding = temporal_kernel, temporal_padding

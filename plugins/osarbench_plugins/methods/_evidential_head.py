@@ -10,6 +10,7 @@ from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.method import Head, LinearHead, Outputs, Progress
 
 from . import _evidential as evidential
+from ._settings import DropoutRate, NonNegative, Positive, StartShare
 from ._trained import TrainedMethod
 
 Kl = Literal["none", "exp", "step"]
@@ -39,13 +40,13 @@ class EvidentialHead(LinearHead):
         classes: int,
         *,
         evidence: evidential.Evidence = "exp",
-        clamp: float | None = evidential.CLAMP,
+        clamp: Positive | None = evidential.CLAMP,
         loss: evidential.Loss = "log",
         kl: Kl = "none",
         euc: bool = False,
-        annealing_start: float = 0.01,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        annealing_start: StartShare = 0.01,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(dim, map_dim, classes, dropout=dropout, init_std=init_std)
         self.evidence, self.clamp, self.loss_name = evidence, clamp, loss

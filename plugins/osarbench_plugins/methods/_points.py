@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from osarbench.interfaces.backbone import Features, FrameFeatures
 from osarbench.interfaces.method import Head, Progress
 
+from ._settings import DropoutRate, NonNegative, Positive, Width
 from ._trained import SoftmaxMethod
 
 
@@ -37,11 +38,11 @@ class PointsHead(Head):
         map_dim: int,
         classes: int,
         *,
-        embedding: int | None = 128,
-        temperature: float = 1.0,
-        open_weight: float = 0.1,
-        dropout: float = 0.0,
-        init_std: float = 0.1,
+        embedding: Width | None = 128,
+        temperature: Positive = 1.0,
+        open_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.0,
+        init_std: NonNegative = 0.1,
     ) -> None:
         super().__init__(dim, map_dim, classes)
         self.temperature, self.open_weight = temperature, open_weight
@@ -106,11 +107,11 @@ class PointsMethod(SoftmaxMethod):
     def __init__(
         self,
         *,
-        embedding: int | None = 128,
-        temperature: float = 1.0,
-        open_weight: float = 0.1,
-        dropout: float = 0.0,
-        init_std: float = 0.1,
+        embedding: Width | None = 128,
+        temperature: Positive = 1.0,
+        open_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.0,
+        init_std: NonNegative = 0.1,
     ) -> None:
         super().__init__(
             embedding=embedding, temperature=temperature, open_weight=open_weight, dropout=dropout, init_std=init_std

@@ -1,31 +1,24 @@
-"""Settings that only some numbers make sense for: refused where they are stated, not scored into nonsense."""
+"""Which numbers a setting takes, as annotations: others are refused where they are stated, not scored into nonsense.
 
-import math
-from typing import TypeVar
+Upper bounds are far above what makes sense and far below what exhausts memory.
+"""
 
-from osarbench.errors import OsarbenchError
+from typing import Annotated
 
-Number = TypeVar("Number", int, float)
+from pydantic import Field
 
-
-def within(value: Number, what: str, *, least: float = 0.0, most: float = math.inf) -> Number:
-    """Return a setting, if it is from ``least`` to ``most``.
-
-    Raises:
-        OsarbenchError: it is not; ``what`` names method and setting.
-    """
-    if not least <= value <= most:
-        bounds = f"{least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
-        raise OsarbenchError(f"{what} is {bounds}, {value} is not.")
-    return value
-
-
-def positive(value: Number, what: str) -> Number:
-    """Return a setting, if it is above 0.
-
-    Raises:
-        OsarbenchError: it is not; ``what`` names method and setting.
-    """
-    if not 0 < value < math.inf:
-        raise OsarbenchError(f"{what} is above 0, {value} is not.")
-    return value
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
+StartShare = Annotated[float, Field(gt=0, le=1)]  #: what grows to 1 by powers
+DropoutRate = Annotated[float, Field(ge=0, lt=1)]
+Cosine = Annotated[float, Field(ge=-1, le=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Width = Annotated[int, Field(ge=1, le=65_536)]  #: of a layer
+Passes = Annotated[int, Field(ge=1, le=1_000)]  #: forward passes of one video or batch
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Bins = Annotated[int, Field(ge=1, le=10_000)]  #: of every feature
+Trees = Annotated[int, Field(ge=1, le=10_000)]
+TailSize = Annotated[int, Field(ge=2, le=1_000_000)]  #: videos that two parameters are fitted to

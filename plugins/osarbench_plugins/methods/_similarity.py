@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.method import Head, Progress
 
+from ._settings import Cosine, Positive, Width
+
 
 class PslHead(Head):
     """Two layers to a unit vector, and a unit prototype for every class; logits are similarities over a temperature.
@@ -36,11 +38,11 @@ class PslHead(Head):
         map_dim: int,
         classes: int,
         *,
-        hidden: int = 1024,
-        embedding: int = 128,
-        temperature: float = 0.2,
-        similarity: float = 0.7,
-        shuffled_similarity: float = 0.7,
+        hidden: Width = 1024,
+        embedding: Width = 128,
+        temperature: Positive = 0.2,
+        similarity: Cosine = 0.7,
+        shuffled_similarity: Cosine = 0.7,
     ) -> None:
         super().__init__(dim, map_dim, classes)
         self.temperature = temperature

@@ -10,6 +10,7 @@ from osarbench.interfaces.method import Head, Method
 
 from ._bayes import BnnHead
 from ._sampled import Classifiers, SampledMethod
+from ._settings import NonNegative, Passes, Seed
 
 
 class Bnn(SampledMethod):
@@ -29,7 +30,7 @@ class Bnn(SampledMethod):
     mean_share = 0.0  #: of the mean weights in every draw
 
     def __init__(
-        self, *, passes: int = 10, seed: int = 0, train_passes: int = 2, complexity_weight: float = 1e-6
+        self, *, passes: Passes = 10, seed: Seed = 0, train_passes: Passes = 2, complexity_weight: NonNegative = 1e-6
     ) -> None:
         super().__init__(passes=passes, seed=seed, train_passes=train_passes, complexity_weight=complexity_weight)
 

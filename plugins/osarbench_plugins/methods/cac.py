@@ -10,6 +10,7 @@ from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import LinearHead, Method, Outputs, Progress
 
+from ._settings import DropoutRate, NonNegative, Positive
 from ._trained import TrainedMethod
 
 
@@ -33,10 +34,10 @@ class CacHead(LinearHead):
         map_dim: int,
         classes: int,
         *,
-        magnitude: float = 10.0,
-        anchor_weight: float = 0.1,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        magnitude: Positive = 10.0,
+        anchor_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(dim, map_dim, classes, dropout=dropout, init_std=init_std)
         self.magnitude, self.anchor_weight = magnitude, anchor_weight
@@ -74,7 +75,12 @@ class Cac(TrainedMethod):
     head = CacHead
 
     def __init__(
-        self, *, magnitude: float = 10.0, anchor_weight: float = 0.1, dropout: float = 0.5, init_std: float = 0.01
+        self,
+        *,
+        magnitude: Positive = 10.0,
+        anchor_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(magnitude=magnitude, anchor_weight=anchor_weight, dropout=dropout, init_std=init_std)
 

@@ -6,6 +6,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method
 
 from ._ced import DebiasedHead, Debiasing, Version
+from ._settings import DropoutRate, NonNegative
 from ._trained import SoftmaxMethod
 
 
@@ -27,9 +28,9 @@ class CedHead(DebiasedHead):
         classes: int,
         *,
         version: Version = "corrected",
-        loss_factor: float = 0.1,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        loss_factor: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(dim, map_dim, classes, dropout=dropout, init_std=init_std)
         self.debiasing = Debiasing(map_dim, classes, version=version, loss_factor=loss_factor, dropout=dropout)
@@ -46,7 +47,9 @@ class Ced(SoftmaxMethod):
     head = CedHead
     version: ClassVar[Version] = "corrected"
 
-    def __init__(self, *, loss_factor: float = 0.1, dropout: float = 0.5, init_std: float = 0.01) -> None:
+    def __init__(
+        self, *, loss_factor: NonNegative = 0.1, dropout: DropoutRate = 0.5, init_std: NonNegative = 0.01
+    ) -> None:
         super().__init__(loss_factor=loss_factor, dropout=dropout, init_std=init_std, version=self.version)
 
 

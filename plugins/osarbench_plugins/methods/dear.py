@@ -12,6 +12,7 @@ from osarbench.interfaces.method import Method
 from . import _evidential as evidential
 from ._ced import DebiasedHead, Debiasing, Version
 from ._evidential_head import EvidentialHead, EvidentialMethod
+from ._settings import DropoutRate, NonNegative, Positive, StartShare
 
 
 class DearHead(DebiasedHead, EvidentialHead):
@@ -33,13 +34,13 @@ class DearHead(DebiasedHead, EvidentialHead):
         classes: int,
         *,
         evidence: evidential.Evidence = "exp",
-        clamp: float | None = evidential.CLAMP,
+        clamp: Positive | None = evidential.CLAMP,
         euc: bool = True,
-        annealing_start: float = 0.01,
+        annealing_start: StartShare = 0.01,
         version: Version = "head",
-        loss_factor: float = 0.1,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        loss_factor: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         EvidentialHead.__init__(
             self, dim, map_dim, classes, evidence=evidence, clamp=clamp, euc=euc, annealing_start=annealing_start,
@@ -65,12 +66,12 @@ class Dear(EvidentialMethod):
         self,
         *,
         evidence: evidential.Evidence = "exp",
-        clamp: float | None = evidential.CLAMP,
+        clamp: Positive | None = evidential.CLAMP,
         euc: bool = True,
-        annealing_start: float = 0.01,
-        loss_factor: float = 0.1,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        annealing_start: StartShare = 0.01,
+        loss_factor: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(
             evidence=evidence, clamp=clamp, euc=euc, annealing_start=annealing_start, loss_factor=loss_factor,

@@ -8,6 +8,7 @@ from osarbench.interfaces.method import Method
 
 from . import _evidential as evidential
 from ._evidential_head import EvidentialMethod, Kl
+from ._settings import DropoutRate, NonNegative, Positive, StartShare
 
 
 class Edl(EvidentialMethod):
@@ -28,12 +29,12 @@ class Edl(EvidentialMethod):
         self,
         *,
         evidence: evidential.Evidence = "exp",
-        clamp: float | None = evidential.CLAMP,
+        clamp: Positive | None = evidential.CLAMP,
         loss: evidential.Loss = "log",
         kl: Kl = "none",
-        annealing_start: float = 0.01,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        annealing_start: StartShare = 0.01,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(
             evidence=evidence, clamp=clamp, loss=loss, kl=kl, annealing_start=annealing_start, dropout=dropout,

@@ -9,6 +9,7 @@ from osarbench.interfaces.backbone import Features
 from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import LinearHead, Method, Progress
 
+from ._settings import DropoutRate, NonNegative, Positive
 from ._trained import SoftmaxMethod
 
 
@@ -30,9 +31,9 @@ class LogitNormHead(LinearHead):
         map_dim: int,
         classes: int,
         *,
-        temperature: float = 0.04,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        temperature: Positive = 0.04,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(dim, map_dim, classes, dropout=dropout, init_std=init_std)
         self.temperature = temperature
@@ -54,7 +55,9 @@ class LogitNorm(SoftmaxMethod):
     name = "logitnorm"
     head = LogitNormHead
 
-    def __init__(self, *, temperature: float = 0.04, dropout: float = 0.5, init_std: float = 0.01) -> None:
+    def __init__(
+        self, *, temperature: Positive = 0.04, dropout: DropoutRate = 0.5, init_std: NonNegative = 0.01
+    ) -> None:
         super().__init__(temperature=temperature, dropout=dropout, init_std=init_std)
 
 

@@ -9,6 +9,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Head, LinearHead, Method
 
 from ._sampled import Classifiers, SampledMethod
+from ._settings import DropoutRate, Passes, Seed
 
 
 class McDropout(SampledMethod):
@@ -30,7 +31,7 @@ class McDropout(SampledMethod):
     name = "mc_dropout"
     posthoc = True
 
-    def __init__(self, *, passes: int = 10, seed: int = 0, dropout: float = 0.5) -> None:
+    def __init__(self, *, passes: Passes = 10, seed: Seed = 0, dropout: DropoutRate = 0.5) -> None:
         if not 0 < dropout < 1:
             raise OsarbenchError(
                 f"mc_dropout compares predictions with different dropout masks, so dropout={dropout} leaves nothing to "

@@ -12,7 +12,7 @@ from osarbench.interfaces.method import Method, Outputs
 
 from ._openmax import Tail, eucos, fit_tail, revise
 from ._posthoc import PostHoc, class_means, in_blocks
-from ._settings import within
+from ._settings import TailSize
 
 
 class Openmax(PostHoc):
@@ -30,8 +30,8 @@ class Openmax(PostHoc):
     means: Tensor  # [K, D]
     tails: Tail
 
-    def __init__(self, *, tail: int = 20) -> None:
-        self.tail = within(tail, f"{self.name}: tail", least=2)
+    def __init__(self, *, tail: TailSize = 20) -> None:
+        self.tail = tail
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the mean feature of each class, and the tail of its distances.
@@ -82,7 +82,7 @@ class OpenmaxLegacy(Openmax):
 
     name = "openmax_legacy"
     posthoc = False
-    excuses: ClassVar[Mapping[str, str]] = {"sure_videos_do_not_tie": "its uncertainty is a decision"}
+    expected_failures: ClassVar[Mapping[str, str]] = {"sure_videos_do_not_tie": "its uncertainty is a decision"}
 
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return 1 for an unknown video and 0 for a known one [N]."""

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Head, Method, Outputs
 
 from ._linear import Linear, linear
 from ._posthoc import FeatureScore, energy, percentile
-from ._settings import within
+from ._settings import Percent
 
 
 class Shaped(FeatureScore):
@@ -40,8 +41,8 @@ class React(Shaped):
     name = "react"
     threshold: float
 
-    def __init__(self, *, clip: float = 90.0) -> None:
-        self.clip = within(clip, f"{self.name}: clip", most=100)
+    def __init__(self, *, clip: Percent = 90.0) -> None:
+        self.clip = clip
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Find the percentile of the training features."""
@@ -63,9 +64,11 @@ class Vra(Shaped):
     floor: float
     ceiling: float
 
-    def __init__(self, *, low: float = 10.0, high: float = 90.0) -> None:
-        self.high = within(high, f"{self.name}: high", most=100)
-        self.low = within(low, f"{self.name}: low", most=high)
+    def __init__(self, *, low: Percent = 10.0, high: Percent = 90.0) -> None:
+        self.high = high
+        if low > high:
+            raise OsarbenchError(f"vra: low is a percentile not above high, and {low:g} is above {high:g}.")
+        self.low = low
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Find the percentiles of the training features."""
@@ -86,8 +89,8 @@ class AshP(Shaped):
 
     name = "ash_p"
 
-    def __init__(self, *, prune: float = 60.0) -> None:
-        self.prune = within(prune, f"{self.name}: prune", most=100)
+    def __init__(self, *, prune: Percent = 60.0) -> None:
+        self.prune = prune
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the pruned features [B, D]."""
@@ -103,8 +106,8 @@ class AshB(Shaped):
 
     name = "ash_b"
 
-    def __init__(self, *, prune: float = 65.0) -> None:
-        self.prune = within(prune, f"{self.name}: prune", most=100)
+    def __init__(self, *, prune: Percent = 65.0) -> None:
+        self.prune = prune
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the binary features [B, D]; those that are not positive stay zero."""
@@ -122,8 +125,8 @@ class AshS(Shaped):
 
     name = "ash_s"
 
-    def __init__(self, *, prune: float = 90.0) -> None:
-        self.prune = within(prune, f"{self.name}: prune", most=100)
+    def __init__(self, *, prune: Percent = 90.0) -> None:
+        self.prune = prune
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the pruned and scaled features [B, D]."""
@@ -140,8 +143,8 @@ class Scale(Shaped):
 
     name = "scale"
 
-    def __init__(self, *, prune: float = 85.0) -> None:
-        self.prune = within(prune, f"{self.name}: prune", most=100)
+    def __init__(self, *, prune: Percent = 85.0) -> None:
+        self.prune = prune
 
     def shape(self, features: Tensor) -> Tensor:
         """Return the scaled features [B, D]."""
@@ -158,8 +161,8 @@ class Lts(FeatureScore):
 
     name = "lts"
 
-    def __init__(self, *, top: float = 5.0) -> None:
-        self.top = within(top, f"{self.name}: top", most=100)
+    def __init__(self, *, top: Percent = 5.0) -> None:
+        self.top = top
 
     def score(self, features: Tensor, logits: Tensor, head: Head) -> Tensor:
         """Return the energy [B] of the scaled logits."""
@@ -177,8 +180,8 @@ class Dice(FeatureScore):
     name = "dice"
     sparse: Linear
 
-    def __init__(self, *, prune: float = 70.0) -> None:
-        self.prune = within(prune, f"{self.name}: prune", most=100)
+    def __init__(self, *, prune: Percent = 70.0) -> None:
+        self.prune = prune
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn which products of weight and mean training feature are large, over all classes together."""
@@ -204,9 +207,9 @@ class DiceReact(Dice):
     name = "dice_react"
     threshold: float
 
-    def __init__(self, *, prune: float = 70.0, clip: float = 90.0) -> None:
+    def __init__(self, *, prune: Percent = 70.0, clip: Percent = 90.0) -> None:
         super().__init__(prune=prune)
-        self.clip = within(clip, f"{self.name}: clip", most=100)
+        self.clip = clip
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn where to clip, and which weights contribute to the logits of clipped features."""

@@ -12,7 +12,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Head, Method, Outputs
 
 from ._posthoc import FeatureScore, centred, class_means, unit
-from ._settings import within
+from ._settings import Positive, Share
 from ._whitening import Whitening, whitening
 
 
@@ -30,8 +30,8 @@ class GaussianScore(FeatureScore):
         shrinkage: share of the scaled identity in the covariance; None is as little as it takes.
     """
 
-    def __init__(self, *, shrinkage: float | None = None) -> None:
-        self.shrinkage = None if shrinkage is None else within(shrinkage, f"{self.name}: shrinkage", most=1)
+    def __init__(self, *, shrinkage: Share | None = None) -> None:
+        self.shrinkage = shrinkage
 
     def prepare(self, features: Tensor) -> Tensor:
         """Return the features [N, D] that the Gaussians are of; as they are by default."""
@@ -196,8 +196,8 @@ class GmmDiagonal(FeatureScore):
     precisions: Tensor  # [K, D]
     log_scales: Tensor  # [K]
 
-    def __init__(self, *, prior: float = 10.0) -> None:
-        self.prior = within(prior, f"{self.name}: prior")
+    def __init__(self, *, prior: Positive = 10.0) -> None:
+        self.prior = prior
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn mean, variances and frequency of each class."""

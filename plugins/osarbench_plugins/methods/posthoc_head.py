@@ -13,7 +13,7 @@ from osarbench.interfaces.method import Head, Method, Outputs
 
 from ._linear import linear
 from ._posthoc import FeatureScore, class_means, in_blocks, length, unit
-from ._settings import positive, within
+from ._settings import Bins, Count, NonNegative, Positive
 
 TINY = torch.finfo(torch.float64).tiny
 
@@ -48,7 +48,7 @@ class Nci(FeatureScore):
     name = "nci"
     mean: Tensor  # [D]
 
-    def __init__(self, *, alpha: float = 0.0001) -> None:
+    def __init__(self, *, alpha: NonNegative = 0.0001) -> None:
         self.alpha = alpha
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
@@ -93,10 +93,10 @@ class Nac(FeatureScore):
     coverage: Tensor  # [D * bins], 0 to 1
     slope: float
 
-    def __init__(self, *, steepness: float | None = None, bins: int = 50, full: int = 50) -> None:
-        self.steepness = None if steepness is None else positive(steepness, f"{self.name}: steepness")
-        self.bins = within(bins, f"{self.name}: bins", least=1)
-        self.full = within(full, f"{self.name}: full", least=1)
+    def __init__(self, *, steepness: Positive | None = None, bins: Bins = 50, full: Count = 50) -> None:
+        self.steepness = steepness
+        self.bins = bins
+        self.full = full
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Count the training videos in every bin of every neuron."""

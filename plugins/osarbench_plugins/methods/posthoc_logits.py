@@ -8,7 +8,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method, Outputs
 
 from ._posthoc import LogitScore, energy, log_remaining
-from ._settings import positive, within
+from ._settings import Count, Positive
 
 
 class Msp(LogitScore):
@@ -40,8 +40,8 @@ class Energy(LogitScore):
 
     name = "energy"
 
-    def __init__(self, *, temperature: float = 1.0) -> None:
-        self.temperature = positive(temperature, f"{self.name}: temperature")
+    def __init__(self, *, temperature: Positive = 1.0) -> None:
+        self.temperature = temperature
 
     def score(self, logits: Tensor) -> Tensor:
         """Return ``-T log sum exp(logits / T)`` [N]."""
@@ -80,9 +80,9 @@ class Gen(LogitScore):
 
     name = "gen"
 
-    def __init__(self, *, gamma: float = 0.1, classes: int = 100) -> None:
-        self.gamma = positive(gamma, f"{self.name}: gamma")
-        self.classes = within(classes, f"{self.name}: classes", least=1)
+    def __init__(self, *, gamma: Positive = 0.1, classes: Count = 100) -> None:
+        self.gamma = gamma
+        self.classes = classes
 
     def score(self, logits: Tensor) -> Tensor:
         """Return the sum of ``(p (1 - p)) ** gamma`` over the likeliest classes [N]."""
@@ -113,7 +113,7 @@ class Renyi(LogitScore):
 
     name = "renyi"
 
-    def __init__(self, *, order: float = 0.5) -> None:
+    def __init__(self, *, order: Positive = 0.5) -> None:
         if order <= 0 or order == 1:
             raise OsarbenchError(
                 f"renyi: the order is positive and not 1, {order} is not. For an order of 1 take the method entropy."
@@ -134,8 +134,8 @@ class OdinTemperature(LogitScore):
 
     name = "odin_temperature"
 
-    def __init__(self, *, temperature: float = 1000.0) -> None:
-        self.temperature = positive(temperature, f"{self.name}: temperature")
+    def __init__(self, *, temperature: Positive = 1000.0) -> None:
+        self.temperature = temperature
 
     def score(self, logits: Tensor) -> Tensor:
         """Return the logarithm of one minus the largest probability [N]."""

@@ -10,7 +10,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method, Outputs
 
 from ._posthoc import PostHoc, energy, in_blocks, length, no_more_than_a_class, unit
-from ._settings import positive, within
+from ._settings import Count, Finite, Positive
 
 
 class Knn(PostHoc):
@@ -29,8 +29,8 @@ class Knn(PostHoc):
     origin: Tensor  # [D]
     nearest: int
 
-    def __init__(self, *, neighbours: int = 50) -> None:
-        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
+    def __init__(self, *, neighbours: Count = 50) -> None:
+        self.neighbours = neighbours
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep the training features."""
@@ -79,8 +79,8 @@ class NnGuide(PostHoc):
     name = "nnguide"
     bank: Tensor  # [N, D]
 
-    def __init__(self, *, neighbours: int = 10) -> None:
-        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
+    def __init__(self, *, neighbours: Count = 10) -> None:
+        self.neighbours = neighbours
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep the directions of the training features, each times the log-sum-exp of its logits."""
@@ -108,8 +108,8 @@ class Relation(PostHoc):
     bank: Tensor  # [N, D]
     softmax: Tensor  # [N, K]
 
-    def __init__(self, *, power: float = 1.0, cutoff: float = 0.03) -> None:
-        self.power, self.cutoff = positive(power, f"{self.name}: power"), cutoff
+    def __init__(self, *, power: Positive = 1.0, cutoff: Finite = 0.03) -> None:
+        self.power, self.cutoff = power, cutoff
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Keep directions and predictions of the training videos."""

@@ -15,7 +15,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method, Outputs
 
 from ._posthoc import PostHoc, in_blocks, no_more_than_a_class
-from ._settings import positive, within
+from ._settings import Count, Positive, Seed, Trees
 
 
 class OutlierScore(PostHoc):
@@ -28,8 +28,8 @@ class OutlierScore(PostHoc):
     mean: Tensor  # [D]
     principal: Tensor  # [D, d]
 
-    def __init__(self, *, components: int = 64) -> None:
-        self.components = within(components, f"{self.name}: components", least=1)
+    def __init__(self, *, components: Count = 64) -> None:
+        self.components = components
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal coordinates, and then the detector."""
@@ -72,9 +72,9 @@ class Lof(OutlierScore):
     name = "lof"
     detector: Any
 
-    def __init__(self, *, components: int = 64, neighbours: int = 20) -> None:
+    def __init__(self, *, components: Count = 64, neighbours: Count = 20) -> None:
         super().__init__(components=components)
-        self.neighbours = within(neighbours, f"{self.name}: neighbours", least=1)
+        self.neighbours = neighbours
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Keep the training videos and their densities."""
@@ -103,9 +103,9 @@ class Iforest(OutlierScore):
     name = "iforest"
     detector: Any
 
-    def __init__(self, *, components: int = 64, trees: int = 100, seed: int = 0) -> None:
+    def __init__(self, *, components: Count = 64, trees: Trees = 100, seed: Seed = 0) -> None:
         super().__init__(components=components)
-        self.trees, self.seed = within(trees, f"{self.name}: trees", least=1), seed
+        self.trees, self.seed = trees, seed
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Grow the forest."""
@@ -129,9 +129,9 @@ class Kde(OutlierScore):
     name = "kde"
     bank: Tensor  # [N, d + 1], in bandwidths
 
-    def __init__(self, *, components: int = 64, bandwidth: float | None = None) -> None:
+    def __init__(self, *, components: Count = 64, bandwidth: Positive | None = None) -> None:
         super().__init__(components=components)
-        self.bandwidth = None if bandwidth is None else positive(bandwidth, f"{self.name}: bandwidth")
+        self.bandwidth = bandwidth
 
     def learn(self, coordinates: Tensor, labels: Tensor) -> None:
         """Keep the training videos, and choose the bandwidth."""

@@ -6,7 +6,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Head, Method, Outputs
 
 from ._posthoc import FeatureScore, class_means, log_remaining, unit
-from ._settings import positive
+from ._settings import Positive
 
 
 class NearestMean(FeatureScore):
@@ -57,8 +57,8 @@ class Mcm(CosinePrototype):
 
     name = "mcm"
 
-    def __init__(self, *, temperature: float = 1.0) -> None:
-        self.temperature = positive(temperature, f"{self.name}: temperature")
+    def __init__(self, *, temperature: Positive = 1.0) -> None:
+        self.temperature = temperature
 
     def score(self, features: Tensor, logits: Tensor, head: Head) -> Tensor:
         """Return one minus the largest probability [B]."""

@@ -8,7 +8,7 @@ from osarbench.interfaces.method import Head, Method, Outputs
 
 from ._linear import linear
 from ._posthoc import FeatureScore, energy, length, unit
-from ._settings import within
+from ._settings import Count
 from ._whitening import Whitening, directions, whitening
 
 TINY = torch.finfo(torch.float64).tiny
@@ -28,8 +28,8 @@ class Residual(FeatureScore):
     origin: Tensor  # [D]
     principal: Tensor  # [D, d]
 
-    def __init__(self, *, components: int | None = None) -> None:
-        self.components = None if components is None else within(components, f"{self.name}: components", least=1)
+    def __init__(self, *, components: Count | None = None) -> None:
+        self.components = components
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal directions."""
@@ -87,8 +87,8 @@ class Neco(FeatureScore):
     deviation: Tensor
     principal: Tensor  # [D, d]
 
-    def __init__(self, *, components: int | None = None) -> None:
-        self.components = None if components is None else within(components, f"{self.name}: components", least=1)
+    def __init__(self, *, components: Count | None = None) -> None:
+        self.components = components
 
     def fit(self, outputs: Outputs, labels: Tensor) -> None:
         """Learn the principal directions of standardised features."""

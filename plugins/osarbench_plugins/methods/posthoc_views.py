@@ -21,7 +21,7 @@ class ViewScore(PostHoc):
     """A score of the views of each video."""
 
     posthoc = False
-    excuses: ClassVar[Mapping[str, str]] = {"one_view_or_several": "it compares the views of a video"}
+    expected_failures: ClassVar[Mapping[str, str]] = {"one_view_or_several": "it compares the views of a video"}
 
     def uncertainty(self, outputs: Outputs) -> Tensor:
         """Return the disagreement of the views [N], in float64.

@@ -7,6 +7,7 @@ from torch import Tensor
 from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method, Outputs
 
+from ._settings import Cosine, Positive, Width
 from ._similarity import PslHead
 from ._trained import TrainedMethod
 
@@ -24,11 +25,11 @@ class Psl(TrainedMethod):
     def __init__(
         self,
         *,
-        temperature: float = 0.2,
-        similarity: float = 0.7,
-        shuffled_similarity: float = 0.7,
-        hidden: int = 1024,
-        embedding: int = 128,
+        temperature: Positive = 0.2,
+        similarity: Cosine = 0.7,
+        shuffled_similarity: Cosine = 0.7,
+        hidden: Width = 1024,
+        embedding: Width = 128,
     ) -> None:
         super().__init__(
             temperature=temperature, similarity=similarity, shuffled_similarity=shuffled_similarity, hidden=hidden,

@@ -9,6 +9,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import LinearHead, Method, Outputs, Progress
 
 from . import _evidential as evidential
+from ._settings import DropoutRate, NonNegative, Positive
 from ._trained import TrainedMethod
 
 
@@ -32,10 +33,10 @@ class RedlHead(LinearHead):
         map_dim: int,
         classes: int,
         *,
-        prior: float = 0.1,
+        prior: Positive = 0.1,
         kl: bool = True,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(dim, map_dim, classes, dropout=dropout, init_std=init_std)
         self.prior, self.kl = prior, kl
@@ -61,7 +62,9 @@ class Redl(TrainedMethod):
     name = "redl"
     head = RedlHead
 
-    def __init__(self, *, prior: float = 0.1, kl: bool = True, dropout: float = 0.5, init_std: float = 0.01) -> None:
+    def __init__(
+        self, *, prior: Positive = 0.1, kl: bool = True, dropout: DropoutRate = 0.5, init_std: NonNegative = 0.01
+    ) -> None:
         self.prior = prior
         super().__init__(prior=prior, kl=kl, dropout=dropout, init_std=init_std)
 
@@ -87,7 +90,9 @@ class ReEdl(Redl):
 
     name = "re_edl"
 
-    def __init__(self, *, prior: float = 0.8, kl: bool = False, dropout: float = 0.5, init_std: float = 0.01) -> None:
+    def __init__(
+        self, *, prior: Positive = 0.8, kl: bool = False, dropout: DropoutRate = 0.5, init_std: NonNegative = 0.01
+    ) -> None:
         super().__init__(prior=prior, kl=kl, dropout=dropout, init_std=init_std)
 
 

@@ -7,6 +7,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from osarbench.interfaces.method import Method
 
 from ._points import PointsMethod, RadiusHead, squared_distances
+from ._settings import DropoutRate, NonNegative, Positive
 from ._trained import SoftmaxMethod
 
 
@@ -42,10 +43,10 @@ class RplLegacyHead(RadiusHead):
         map_dim: int,
         classes: int,
         *,
-        temperature: float = 1.0,
-        open_weight: float = 0.1,
-        dropout: float = 0.5,
-        init_std: float = 0.01,
+        temperature: Positive = 1.0,
+        open_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(
             dim, map_dim, classes, embedding=None, temperature=temperature, open_weight=open_weight, dropout=dropout,
@@ -83,7 +84,12 @@ class RplLegacy(SoftmaxMethod):
     head = RplLegacyHead
 
     def __init__(
-        self, *, temperature: float = 1.0, open_weight: float = 0.1, dropout: float = 0.5, init_std: float = 0.01
+        self,
+        *,
+        temperature: Positive = 1.0,
+        open_weight: NonNegative = 0.1,
+        dropout: DropoutRate = 0.5,
+        init_std: NonNegative = 0.01,
     ) -> None:
         super().__init__(temperature=temperature, open_weight=open_weight, dropout=dropout, init_std=init_std)
 

@@ -1,0 +1,1 @@
+"""Built-in modalities: what is fed to a network."""

@@ -1,0 +1,25 @@
+"""Names of methods, classes and files that break, forge or hide something where they are not escaped."""
+
+HOSTILE = (
+    "x | 99.99 | run",
+    "`code` and ``more``",
+    "[link](http://example.org)",
+    "![image](http://example.org/a.png)",
+    "two\nlines",
+    "carriage\rreturn",
+    "# heading",
+    "<script>alert(1)</script>",
+    "<!-- comment",
+    "a & b &amp; c",
+    "\"quoted\" 'single'",
+    "*bold* _it_ __init__ ~~gone~~",
+    "back\\slash \\| pipe",
+    "$x^2$ % comment {group} \\input{file}",
+    "\x1b[31mred\x1b[0m",
+    "turned \u202eround",
+    "line\u2028separator\x0bfeed\x0c",
+    "1e5",
+    "007",
+    "---",
+    "é 走る 🏃",
+)
