@@ -200,7 +200,7 @@ def test_damage_is_named_and_the_video_decoded_again(
     change = {
         "flip": (entry.offset + entry.bytes // 2, 1),
         "half of it zero": (entry.offset, entry.bytes // 2),
-        "table": (entry.offset + entry.bytes + 5, 1),
+        "table": (entry.table + 5, 1),
         "cut": (entry.offset + entry.bytes // 2, 0),
     }[damage]
     place = slice(change[0], sum(change))
@@ -237,6 +237,68 @@ def test_a_damaged_list_is_named_and_its_videos_are_decoded_again(
     made = prepare(sources, tmp_path)
     assert f"{name} is damaged: what was in it is decoded again" in capsys.readouterr().err
     assert all(np.array_equal(made.frames(place, ALL), decoded(sources[place])[:8]) for place in range(5))
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> list[Source]:
+    """Pieces of one file of 10 frames a second: two that overlap, one without a frame, one to the end."""
+    toy.write(tmp_path / "long.avi", (90, 90, 90), seed=1, frames=60)
+    cuts = [(0.0, 2.0), (1.0, 3.0), (99.0, 100.0), (4.0, None)]
+    return [Source(f"piece {start}", str(tmp_path / "long.avi"), start, end) for start, end in cuts]
+
+
+@pytest.mark.parametrize("kind", ["raw", "jpeg", "none"])
+@pytest.mark.parametrize("middle", [None, 7])
+def test_pieces_of_one_recording_are_what_each_is_alone(
+    recording: list[Source], tmp_path: Path, kind: str, middle: int | None
+) -> None:
+    together = prepare(recording, tmp_path, kind=kind, middle=middle)
+    assert together.unreadable == [(2, "no frame")]
+    for place in (0, 1, 3):
+        alone = prepare([recording[place]], tmp_path / str(place), kind=kind, middle=middle)
+        assert together.length(place) == alone.length(0) == (middle or 20)
+        wanted = np.array([0, 5, 3])
+        assert np.array_equal(together.frames(place, wanted), alone.frames(0, wanted))
+
+
+def test_pieces_of_one_recording_are_decoded_at_once(
+    recording: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    original = video.Decoder.__init__
+
+    def noted(self: Any, path: Path) -> None:
+        opened.append(path)
+        original(self, path)
+
+    monkeypatch.setattr(estimate, "of", lambda *_: estimate.Estimate(4, 1.0, 1.0, 1.0, 1.0))
+    monkeypatch.setattr(video.Decoder, "__init__", noted)
+    prepare(recording, tmp_path)
+    assert len(opened) == 1
+
+
+def test_pieces_before_the_damage_of_a_recording_are_used(recording: list[Source], tmp_path: Path) -> None:
+    file = Path(recording[0].path)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 7 // 10])
+    made = prepare(recording, tmp_path)
+    assert [place for place, _ in made.unreadable] == [2, 3]
+    assert made.frames(1, ALL).shape == (8, 12, 16, 3)
+
+
+@pytest.mark.parametrize("table", [False, True])
+def test_damage_of_a_piece_is_mended_or_one_line(recording: list[Source], tmp_path: Path, table: bool) -> None:
+    made = prepare(recording, tmp_path)
+    want = [made.frames(place, ALL) for place in (0, 1, 3)]
+    content = bytearray(made.packs[1].read_bytes())
+    content[made.entries[1].table if table else made.entries[1].offset] ^= 1
+    made.packs[1].write_bytes(content)
+    packs.forget()
+    if table:
+        with pytest.raises(OsarbenchError, match="Run the same command again"):
+            made.frames(1, ALL)
+        made = prepare(recording, tmp_path)
+    found = [made.frames(place, ALL) for place in (0, 1, 3)]
+    assert np.array_equal(np.stack(found), np.stack(want))
 
 
 def test_a_pack_that_was_cut_short_is_made_again(
@@ -408,7 +470,7 @@ def test_a_full_disk_names_the_ways_out(sources: list[Source], tmp_path: Path, m
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(packs, "write_records", full)
+    monkeypatch.setattr(packs, "Writer", full)
     with pytest.raises(OsarbenchError, match="No space left.*data prune.*--cache DIR.*--store jpeg"):
         prepare(sources, tmp_path)
 

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from osarbench.artifacts import manifest, storage
+from osarbench.data import framed
 from osarbench.data.locations import Locations
+from osarbench.data.stores import readers
 from osarbench.errors import OsarbenchError, did_you_mean
-from osarbench.interfaces.dataset import Dataset, Video, is_there
+from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols.protocol import Known, Protocol, Unknown
 from osarbench.scores.table import ROLES
@@ -63,8 +65,12 @@ def open_dataset(protocol: Protocol, plugins: Plugins, locations: Locations, par
         kind = plugins.dataset(part.dataset)
     except OsarbenchError as error:
         raise OsarbenchError(f"{protocol.file}: {error}") from error
-    settings = protocol.sections.data.get(part.dataset, {})
-    check_settings("data set", kind, settings, f"{protocol.file}: [data.{part.dataset}]")
+    settings = dict(protocol.sections.data.get(part.dataset, {}))
+    frames = settings.pop("frames", None)
+    where = f"{protocol.file}: [data.{part.dataset}]"
+    if frames is not None:
+        kind = framed.with_frames(kind, frames, f"{where} frames")
+    check_settings("data set", kind, settings, where)
     dataset = kind(locations.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)
     dataset.prepare()
     return dataset
@@ -155,7 +161,7 @@ def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
 
 
 def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]) -> Index:
-    found = [is_there(path) for *_, path in listed]
+    found = [readers.is_there(path) for *_, path in listed]
     there = [entry for entry, is_found in zip(listed, found, strict=True) if is_found]
     missing = tuple(
         (source, video.id, video.label)

@@ -33,7 +33,13 @@ class Entry(NamedTuple):
     reason: str | None = None  #: why the video is unreadable
     offset: int = 0  #: bytes into the pack of its first record
     bytes: int = 0  #: of its records in the pack, their table left out
-    table: str = ""  #: checksum of its table in the pack
+    table: int = 0  #: bytes into the pack of the table of its records
+    checksum: str = ""  #: of the table
+
+    @property
+    def in_one_piece(self) -> bool:
+        """Whether its records follow one another; those of pieces of one recording may alternate."""
+        return self.table == self.offset + self.bytes
 
 
 class Recipe(NamedTuple):
@@ -57,6 +63,17 @@ class Recipe(NamedTuple):
     def digest(self, content: str, source: Source) -> str:
         """Return the digest of the frames: of all that they are made from, whether or not they are kept."""
         return _sha256([FORMAT, self.short_side, self.middle, self.quality, self.versions, self.key(content, source)])
+
+
+def middle_of(total: int, middle: int | None) -> tuple[int, int]:
+    """Return first index and number of the frames around the middle.
+
+    >>> middle_of(100, 40), middle_of(30, 40), middle_of(30, None)
+    ((30, 40), (0, 30), (0, 30))
+    """
+    if middle is None or total <= middle:
+        return 0, total
+    return (total - middle) // 2, middle
 
 
 class ListedStore(FrameStore):

@@ -10,8 +10,7 @@ import numpy as np
 
 from osarbench import console
 from osarbench.data.stores import codecs, readers
-from osarbench.data.stores.base import Source
-from osarbench.data.stores.making import middle_of
+from osarbench.data.stores.base import Source, middle_of
 from osarbench.data.video import UnreadableVideo
 
 RAW_LIMIT = 20e9  # bytes of raw frames, above which `auto` prefers JPEG

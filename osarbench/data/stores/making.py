@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,8 +17,8 @@ from osarbench import console
 from osarbench.artifacts.locks import POLL, claim
 from osarbench.artifacts.storage import atomic_write
 from osarbench.data import processes, video
-from osarbench.data.stores import codecs, packs, readers
-from osarbench.data.stores.base import Entry, Recipe, Source
+from osarbench.data.stores import codecs, packs, pieces, readers
+from osarbench.data.stores.base import Entry, Recipe, Source, middle_of
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.frame_store import Frames
 
@@ -61,16 +61,19 @@ class Made(NamedTuple):
 
 
 def plan(folder: Path, recipe: Recipe, wanted: Sequence[Wanted]) -> list[Task]:
-    """Divide videos into packs, in their order."""
+    """Divide videos into packs, in their order; pieces of one file go together, so that it is decoded once."""
+    files: dict[str, list[Wanted]] = {}
+    for one in wanted:
+        files.setdefault(one.source.path, []).append(one)
     tasks: list[Task] = []
     chunk: list[Wanted] = []
     size = 0.0
-    for one in wanted:
-        its = _size(one.source.path)
+    for path, cut in files.items():
+        its = _size(path)
         if chunk and (len(chunk) >= VIDEOS or size + its > BYTES):
             tasks.append(Task(folder, recipe, tuple(chunk)))
             chunk, size = [], 0.0
-        chunk.append(one)
+        chunk += cut
         size += its
     return [*tasks, Task(folder, recipe, tuple(chunk))] if chunk else tasks
 
@@ -143,36 +146,38 @@ def _run(tasks: Sequence[Task], workers: int) -> Iterator[Made]:
 
 
 def _make(task: Task, file: Path) -> dict[str, Entry]:
-    keeps = task.recipe.kind != "none"
     entries: dict[str, Entry] = {}
-    passing: dict[str, Entry] = {}
     total = 0
-    if keeps:
+    if task.recipe.kind != "none":
         with atomic_write(file.with_suffix(".pack")) as temporary, temporary.open("wb") as pack:
-            for wanted in task.videos:
-                _add(wanted, task, pack, entries, passing)
+            _add_all(task, pack, entries)
             total = pack.tell()
     else:
-        for wanted in task.videos:
-            _add(wanted, task, None, entries, passing)
-    origins = {wanted.key: wanted.content for wanted in task.videos if wanted.key in entries}
-    packs.write_list(file, packs.Listed(entries, origins, total))
-    return entries | passing
+        _add_all(task, None, entries)
+    kept = {key: entry for key, entry in entries.items() if not isinstance(entry, _Passing)}
+    origins = {wanted.key: wanted.content for wanted in task.videos if wanted.key in kept}
+    packs.write_list(file, packs.Listed(kept, origins, total))
+    return {key: Entry(*entry) for key, entry in entries.items()}
 
 
-def _add(
-    wanted: Wanted, task: Task, pack: BinaryIO | None, entries: dict[str, Entry], passing: dict[str, Entry]
-) -> None:
-    """Add a video to a pack, or the reason why it cannot be read: to `passing` if that may be gone next time."""
-    offset = pack.tell() if pack is not None else 0
+class _Passing(Entry):
+    """A video that cannot be read now, for a reason that may be gone next time; that is not kept."""
+
+
+def _unreadable(error: video.UnreadableVideo) -> Entry:
+    kind = _Passing if readers.may_pass(error) else Entry
+    return kind(0, 0, 0, 0, error.reason)
+
+
+def _add_all(task: Task, pack: BinaryIO | None, entries: dict[str, Entry]) -> None:
     try:
-        entries[wanted.key] = _decode(wanted.source, task.recipe, pack)
-    except video.UnreadableVideo as error:
-        if pack is not None:
-            pack.seek(offset)
-            pack.truncate()
-        kept = passing if readers.may_pass(error) else entries
-        kept[wanted.key] = Entry(0, 0, 0, 0, error.reason)
+        for path, group in groupby(task.videos, key=lambda wanted: wanted.source.path):
+            wanted = list(group)
+            if len(wanted) > 1 and readers.of(path).name == "video":
+                entries |= _add_pieces(wanted, task.recipe, pack)
+            else:
+                for one in wanted:
+                    entries[one.key] = _add(one.source, task.recipe, pack)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -183,6 +188,31 @@ def _add(
         ) from error
 
 
+def _add(source: Source, recipe: Recipe, pack: BinaryIO | None) -> Entry:
+    """Add a video to a pack; if it cannot be read, return why."""
+    offset = pack.tell() if pack is not None else 0
+    try:
+        return _decode(source, recipe, pack)
+    except video.UnreadableVideo as error:
+        if pack is not None:
+            pack.seek(offset)
+            pack.truncate()
+        return _unreadable(error)
+
+
+def _add_pieces(wanted: Sequence[Wanted], recipe: Recipe, pack: BinaryIO | None) -> dict[str, Entry]:
+    """Add the pieces of one file to a pack; of those that cannot be read, return why."""
+    keys = [one.key for one in wanted]
+    offset = pack.tell() if pack is not None else 0
+    try:
+        return dict(zip(keys, pieces.add([one.source for one in wanted], recipe, pack), strict=True))
+    except video.UnreadableVideo as error:
+        if pack is not None:
+            pack.seek(offset)
+            pack.truncate()
+        return dict.fromkeys(keys, _unreadable(error))
+
+
 def _decode(source: Source, recipe: Recipe, pack: BinaryIO | None) -> Entry:
     reader = readers.of(source.path)
     first, length = 0, None
@@ -191,24 +221,12 @@ def _decode(source: Source, recipe: Recipe, pack: BinaryIO | None) -> Entry:
     if pack is None:
         height, width = reader.read(source.path, [first], recipe.short_side, source.start, source.end).shape[1:3]
         return Entry(length or 0, first, height, width)
-    offset = pack.tell()
-    frames = frames_of(source, recipe, first, length)
-    head = next(frames)
     encode = codecs.CODECS[recipe.kind](recipe.quality).encode
-    made, size, table = packs.write_records(pack, map(encode, chain([head], frames)))
-    height, width = head.shape[:2]
-    return Entry(made, first, height, width, None, offset, size, table)
-
-
-def middle_of(total: int, middle: int | None) -> tuple[int, int]:
-    """Return first index and number of the frames around the middle.
-
-    >>> middle_of(100, 40), middle_of(30, 40), middle_of(30, None)
-    ((30, 40), (0, 30), (0, 30))
-    """
-    if middle is None or total <= middle:
-        return 0, total
-    return (total - middle) // 2, middle
+    writer, height, width = packs.Writer(pack), 0, 0
+    for frame in frames_of(source, recipe, first, length):
+        height, width = frame.shape[:2]
+        writer.add(encode(frame))
+    return writer.end(Entry(0, first, height, width))
 
 
 @contextmanager

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from osarbench.artifacts.storage import atomic_write
 from osarbench.data.stores.base import FORMAT, Entry
 
-_ROW = 8  # bytes of a record's row in the table: its size and its CRC-32, uint32 each
+_ROW = np.dtype([("offset", "<u8"), ("size", "<u4"), ("sum", "<u4")])  # of a record in a table; the sum is a CRC-32
 
 
 class DamagedPack(Exception):  # noqa: N818  # it says what it is
@@ -35,15 +35,32 @@ class Listed(NamedTuple):
     bytes: int  #: of the pack
 
 
-def write_records(file: BinaryIO, records: Iterable[bytes | memoryview]) -> tuple[int, int, str]:
-    """Write the records of one video and their table; return number, bytes of the records, and the table's checksum."""
-    rows: list[tuple[int, int]] = []
-    for record in records:
-        file.write(record)
-        rows.append((memoryview(record).nbytes, zlib.crc32(record)))
-    table = np.array(rows, dtype="<u4").reshape(-1, 2).tobytes()
-    file.write(table)
-    return len(rows), sum(size for size, _ in rows), _sha256(table)
+class Writer:
+    """Writes the records of one video to a pack, and their table after them.
+
+    Args:
+        file: the pack, at the place where its first record, or that of a video written at the same time, will be.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._rows: list[tuple[int, int, int]] = []
+
+    def add(self, record: bytes | memoryview) -> None:
+        """Write one record."""
+        self._rows.append((self._file.tell(), memoryview(record).nbytes, zlib.crc32(record)))
+        self._file.write(record)
+
+    def end(self, entry: Entry) -> Entry:
+        """Write the table, and return the entry with where everything is."""
+        rows = np.array(self._rows, dtype=_ROW)
+        table, place = rows.tobytes(), self._file.tell()
+        self._file.write(table)
+        offset = int(rows["offset"][0]) if len(rows) else place
+        return entry._replace(
+            length=len(rows), offset=offset, bytes=int(rows["size"].sum(dtype=np.int64)), table=place,
+            checksum=_sha256(table),
+        )  # fmt: skip
 
 
 def write_list(file: Path, listed: Listed) -> None:
@@ -62,10 +79,28 @@ def rewrite(pack: Path, entry: Entry, records: Iterable[bytes | memoryview]) -> 
         OSError: the pack cannot be written to.
     """
     with pack.open("r+b", buffering=0) as file:
-        file.seek(entry.offset)
-        made, size, table = write_records(file, _no_more_than(entry.bytes, records))
-    if (made, size, table) != (entry.length, entry.bytes, entry.table):
+        if entry.in_one_piece:
+            file.seek(entry.offset)
+            writer = Writer(file)
+            for record in _no_more_than(entry.bytes, records):
+                writer.add(record)
+            fits = writer.end(entry) == entry
+        else:
+            fits = _rewrite_apart(file, Records(pack, entry), records)
+    if not fits:
         raise DamagedPack("it has other frames")
+
+
+def _rewrite_apart(file: BinaryIO, there: "Records", records: Iterable[bytes | memoryview]) -> bool:
+    """Write records where an intact table says they are, and say whether they are those of the table."""
+    written = 0
+    for record in records:
+        if written >= len(there.rows) or not there.is_record(written, record):
+            return False
+        file.seek(int(there.rows["offset"][written]))
+        file.write(record)
+        written += 1
+    return written == len(there.rows)
 
 
 def read_list(file: Path, *, pack_too: bool = True) -> Listed:
@@ -108,14 +143,16 @@ class Records:
 
     def __init__(self, pack: Path, entry: Entry) -> None:
         self.pack = pack
-        table = os.pread(_open(pack).fileno(), entry.length * _ROW, entry.offset + entry.bytes)
-        if _sha256(table) != entry.table:
+        table = os.pread(_open(pack).fileno(), entry.length * _ROW.itemsize, entry.table)
+        if _sha256(table) != entry.checksum:
             raise DamagedPack(f"{pack} is damaged")
-        rows = np.frombuffer(table, dtype="<u4").reshape(-1, 2)
-        self.sizes = rows[:, 0].astype(np.int64)
-        self.starts = entry.offset + np.cumsum(self.sizes) - self.sizes
-        self._sums = rows[:, 1]
-        self._checked = np.zeros(len(rows), dtype=bool)
+        self.rows = np.frombuffer(table, dtype=_ROW)
+        self._checked = np.zeros(len(self.rows), dtype=bool)
+
+    def is_record(self, index: int, record: bytes | memoryview) -> bool:
+        """Say whether a record is the one that was written."""
+        row = self.rows[index]
+        return bool(memoryview(record).nbytes == row["size"] and zlib.crc32(record) == row["sum"])
 
     def read_into(self, index: int, record: npt.NDArray[np.uint8]) -> None:
         """Read one record into contiguous memory of its size, and check it the first time.
@@ -124,14 +161,14 @@ class Records:
             DamagedPack: it is not what was written.
             OSError: the pack cannot be read (any more).
         """
-        got = os.preadv(_open(self.pack).fileno(), [record.data], int(self.starts[index]))
-        if got != record.nbytes or not (self._checked[index] or zlib.crc32(record.data) == self._sums[index]):
+        got = os.preadv(_open(self.pack).fileno(), [record.data], int(self.rows["offset"][index]))
+        if got != record.nbytes or not (self._checked[index] or zlib.crc32(record.data) == self.rows["sum"][index]):
             raise DamagedPack(f"{self.pack} is damaged")
         self._checked[index] = True
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """Return one record, uint8 [bytes]; raises as `read_into`."""
-        record = np.empty(int(self.sizes[index]), dtype=np.uint8)
+        record = np.empty(int(self.rows["size"][index]), dtype=np.uint8)
         self.read_into(index, record)
         return record
 
@@ -141,7 +178,7 @@ class Records:
         Raises:
             DamagedPack: one of them is not what was written.
         """
-        for index in range(len(self.sizes)):
+        for index in range(len(self.rows)):
             self.read(index)
 
 

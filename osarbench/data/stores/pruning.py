@@ -136,9 +136,10 @@ def _keep(file: Path, listed: packs.Listed, used: set[str]) -> None:
                 entry = listed.entries[key]
                 if entry.length:
                     records = packs.Records(file.with_suffix(".pack"), entry)
-                    offset = pack.tell()
-                    packs.write_records(pack, (records.read(index).data for index in range(entry.length)))
-                    entry = entry._replace(offset=offset)
+                    writer = packs.Writer(pack)
+                    for index in range(entry.length):
+                        writer.add(records.read(index).data)
+                    entry = writer.end(entry)
                 entries[key] = entry
             total = pack.tell()
     else:

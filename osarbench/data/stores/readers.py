@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from osarbench.data import video
 from osarbench.data.decoder import Decoder
+from osarbench.interfaces import dataset
 from osarbench.interfaces.frame_store import Frames
 
 #: Reasons not to read a file that may be gone next time: permissions, network disks, too many open files.
@@ -69,7 +70,25 @@ class Reader:
 
 def of(path: str) -> Reader:
     """Return the reader of what is at a path."""
-    return _VIDEO
+    from osarbench.data.stores import pictures  # its readers are made of this module's
+
+    return pictures.reader_of(path) or _VIDEO
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is a video, or what else frames are read from.
+
+    Raises:
+        OsarbenchError: nobody can tell, for a folder above it may not be entered.
+    """
+    if "%" not in path.name:
+        return dataset.is_there(path)
+    try:
+        return bool(of(str(path)).parts(str(path)))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise dataset.cannot_be_read(path.parent, error) from error
 
 
 def fingerprint(path: str) -> str:

@@ -1,0 +1,69 @@
+"""Data sets whose frames are kept in another form than videos: one line of a protocol says where."""
+
+import string
+from pathlib import Path
+from typing import Any
+
+from osarbench.data.stores import pictures
+from osarbench.errors import OsarbenchError
+from osarbench.interfaces.dataset import Dataset, Video
+
+FIELDS = ("id", "name", "label", "start", "end")
+
+
+def with_frames(kind: type[Dataset], template: Any, where: str) -> type[Dataset]:
+    """Return a data set whose videos are read from what a template says, below its root.
+
+    ``frames = "jpg/{label}/{name}/frames.db"`` in ``[data.NAME]`` of a protocol; fields are ``{id}`` (the video's id
+    without its suffix), ``{name}`` (the last part of it), ``{label}``, and the seconds ``{start:06d}`` and
+    ``{end:06d}`` of a piece that was cut before. `osarbench.data.stores.pictures` says what may be there.
+
+    Args:
+        kind: the data set.
+        template: the value in the protocol.
+        where: of it, for messages.
+
+    Raises:
+        OsarbenchError: it is no text, has another field, leaves the root, or names a form that is not known.
+    """
+    wanted = 'Write for example "frames/{id}/img_%05d.jpg", "jpg/{label}/{name}/frames.db" or "h5/{id}.h5".'
+    if not isinstance(template, str):
+        raise OsarbenchError(f"{where} is no text. {wanted}")
+    try:
+        shown = Path(template.format(id="i", name="n", label="l", start=0, end=0))
+        fields = {field for _, field, _, _ in string.Formatter().parse(template) if field}
+    except (KeyError, IndexError, ValueError) as error:
+        raise OsarbenchError(f"{where}: '{template}' may have the fields {', '.join(FIELDS)}. {wanted}") from error
+    if shown.is_absolute() or ".." in shown.parts or pictures.reader_of(str(shown)) is None or not fields:
+        raise OsarbenchError(f"{where}: '{template}' is not a place of frames below the data set's folder. {wanted}")
+    return _class(kind, template, cut="start" in fields or "end" in fields)
+
+
+def _class(kind: type[Dataset], template: str, *, cut: bool) -> type[Dataset]:
+    class Framed(kind):  # type: ignore[misc, valid-type]  # the class is only known when it runs
+        __doc__ = kind.__doc__
+        _seconds: dict[str, tuple[float | None, float | None]]
+
+        @property
+        def videos_folder(self) -> Path:
+            return Path(self.root)
+
+        def videos(self, split: str) -> list[Video]:
+            found: list[Video] = super().videos(split)
+            if not cut:
+                return found
+            self.__dict__.setdefault("_seconds", {}).update({its.id: (its.start, its.end) for its in found})
+            return [its._replace(start=None, end=None) for its in found]
+
+        def path(self, video: Video) -> Path:
+            start, end = self.__dict__.get("_seconds", {}).get(video.id, (None, None))
+            plain = video.id.partition("#t=")[0]
+            stem = plain.removesuffix(Path(plain).suffix) if Path(plain).suffix[1:].isalnum() else plain
+            below = template.format(
+                id=stem, name=Path(stem).name, label=video.label, start=int(start or 0), end=int(end or 0)
+            )
+            return Path(self.root, below)
+
+    Framed.__module__ = kind.__module__
+    Framed.__name__ = Framed.__qualname__ = kind.__name__
+    return Framed
