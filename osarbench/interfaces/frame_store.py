@@ -30,5 +30,5 @@ class FrameStore(ABC):
     def digest(self, video: int) -> str:
         """Return a digest of what a video's frames are made from; another content has another digest.
 
-        It is known without decoding anything: a checksum that was stored, or the sha256 of the file that is decoded.
+        It is known without decoding anything: it covers the sha256 of the file and how its frames are made from it.
         """
