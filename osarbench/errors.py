@@ -5,6 +5,7 @@ from difflib import get_close_matches
 
 #: What the extra `run` installs, by the names under which it is imported.
 RUN_LIBRARIES = (
+    "PIL",
     "av",
     "huggingface_hub",
     "lightning_fabric",

@@ -216,12 +216,12 @@ MUTATIONS: list[Mutation] = [
             "three crops along the shorter side": ("if width >= height else", "if width < height else"),
             "order of the three crops": (
                 "[(0, down), (2 * across, down), (across, down)]", "[(0, down), (across, down), (2 * across, down)]"),
-            "mirror images before their crops": ("(crop, vision.horizontal_flip(crop))", "(vision.horizontal_flip(crop), crop)"),
+            "mirror images before their crops": ("(crop, _flipped(crop, flip))", "(_flipped(crop, flip), crop)"),
             "mean subtracted before division by 255": ("mean_ / std_", "mean_ / std_ / 255"),
             "clips always mirrored": ("generator.random() < spec.flip", "generator.random() < 2"),
             "centre crop one pixel off": (
                 "return [Box((width - size) // 2, (height", "return [Box((width - size) // 2 + 1, (height"),
-            "mirrored frame by frame": ("clip = vision.horizontal_flip(clip)", "clip[1:] = vision.horizontal_flip(clip[1:])"),
+            "mirrored frame by frame": ("clip = _flipped(clip, flip)", "clip[1:] = _flipped(clip[1:], flip)"),
         },
     ),
     *_of(

@@ -8,6 +8,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -151,7 +152,7 @@ def written(folder: Path, name: str = "small.toml", **stated: object) -> str:
         ({"top": f"# {'x' * 2**20}"}, "no more than 1,048,576 are read"),
     ],
 )
-def test_an_absurd_protocol_is_refused_at_once(stated: dict[str, object], complaint: str, tmp_path: Path) -> None:
+def test_an_absurd_protocol_is_refused_at_once(stated: dict[str, Any], complaint: str, tmp_path: Path) -> None:
     started = time.process_time()
     with pytest.raises(OsarbenchError, match=complaint) as raised:
         protocol.read(written(tmp_path, **stated))

@@ -16,7 +16,7 @@ from osarbench.errors import RUN_LIBRARIES
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: Libraries whose import name is not the name under which they are installed.
-IMPORTED_AS = {"scikit_learn": "sklearn"}
+IMPORTED_AS = {"scikit_learn": "sklearn", "pillow": "PIL"}
 #: What must load where no library of the extra `run` is installed.
 LIGHT = ("artifacts", "commands", "leaderboard", "plugins", "protocols", "published", "reports", "scores")
 
@@ -106,7 +106,7 @@ def test_the_extra_is_what_errors_call_it() -> None:
 
 @pytest.mark.parametrize("package", ["osarbench", "plugins/osarbench_plugins"])
 def test_every_library_that_is_imported_is_declared(package: str) -> None:
-    declared = names(PROJECT["dependencies"]) | set(RUN_LIBRARIES)
+    declared = names(PROJECT["dependencies"]) | set(RUN_LIBRARIES) | names(PROJECT["optional-dependencies"]["hdf5"])
     ours = {"osarbench", "osarbench_plugins"}
     assert set(imports(ROOT / package)) - set(sys.stdlib_module_names) - ours <= declared
 

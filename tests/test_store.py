@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import toy
 
-from osarbench.data import processes, store, video
+from osarbench.data import decoder, processes, store, video
 from osarbench.data.store import Source
 from osarbench.data.stores import contents, estimate, making, packs, pruning, readers
 from osarbench.data.stores.packed import PackedStore
@@ -265,14 +265,14 @@ def test_pieces_of_one_recording_are_decoded_at_once(
     recording: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = []
-    original = video.Decoder.__init__
+    original = decoder.Decoder.__init__
 
     def noted(self: Any, path: Path) -> None:
         opened.append(path)
         original(self, path)
 
     monkeypatch.setattr(estimate, "of", lambda *_: estimate.Estimate(4, 1.0, 1.0, 1.0, 1.0))
-    monkeypatch.setattr(video.Decoder, "__init__", noted)
+    monkeypatch.setattr(decoder.Decoder, "__init__", noted)
     prepare(recording, tmp_path)
     assert len(opened) == 1
 

@@ -38,7 +38,7 @@ Formula = Callable[[Any, Features, int], Terms]
 class SixClips:
     """One batch, in any order, of clips whose frames are four coloured squares."""
 
-    rows = np.arange(len(LABELS))
+    rows, spec = np.arange(len(LABELS)), ToyBackbone.clip
     squares = torch.randint(255, (6, 3, 4, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     clips = squares.repeat_interleave(8, dim=3).repeat_interleave(8, dim=4)
 
