@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread, before torch is imported: tests run side by side, and threads of the small tensors here only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

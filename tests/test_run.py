@@ -180,7 +180,7 @@ def _killed_after_epoch(asked: RunConfig, epoch: int) -> None:
     run(asked)
 
 
-@pytest.mark.parametrize("method", ["dnn", "dear"])
+@pytest.mark.parametrize("method", ["dnn", pytest.param("dear", marks=pytest.mark.slow)])
 def test_a_killed_training_goes_on_to_the_result_of_an_unbroken_one(tmp_path: Path, cache: Path, method: str) -> None:
     asked = request(tmp_path / "broken", cache, method)
     victim = multiprocessing.get_context("spawn").Process(target=_killed_after_epoch, args=(asked, 1))
@@ -225,6 +225,7 @@ def _run(asked: RunConfig) -> None:
     run(asked)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_give_one_whole_result(tmp_path: Path) -> None:
     asked = request(tmp_path, tmp_path / "cache")
     context = multiprocessing.get_context("spawn")
