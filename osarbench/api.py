@@ -27,7 +27,7 @@ def load_scores(file: str | Path, *, decimal: str = ".") -> pd.DataFrame:
 
     Args:
         file: a scores table of a run, of a leaderboard, or of your own.
-        decimal: the sign before the decimals of numbers.
+        decimal: the decimal separator of numbers.
 
     Raises:
         OsarbenchError: the file is not there, is cut short, lacks a column or has text for a number.
@@ -54,7 +54,7 @@ def evaluate(scores: Scores, *, protocol: str | Path | None = None, **settings: 
         scores: a table with the columns video, role, source, label, predicted, confidence and uncertainty, or its
             file; a file of a run or a leaderboard is evaluated as its protocol says.
         protocol: evaluate as this protocol says (its name or file), without the unknown classes that it excludes.
-        settings: of `osarbench.scores.metrics.evaluate`, such as ``quantile`` and ``threshold_from``; they go first.
+        settings: of `osarbench.scores.metrics.evaluate`, such as ``quantile``; they take precedence.
 
     Raises:
         OsarbenchError: the table is not sound, or not of the protocol's classes; or there is no such protocol.

@@ -22,7 +22,7 @@ from matplotlib.text import Text
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from osarbench.commands.report import report
-from osarbench.data import locations as places
+from osarbench.data import locations
 from osarbench.errors import OsarbenchError
 from osarbench.reports import (
     confusion,
@@ -126,8 +126,8 @@ def text(two: list[Path], tmp_path_factory: pytest.TempPathFactory) -> str:
     return rendered(two, tmp_path_factory.mktemp("page"))
 
 
-def nowhere(tmp_path: Path) -> places.Locations:
-    return places.Locations(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
+def nowhere(tmp_path: Path) -> locations.Locations:
+    return locations.Locations(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
 
 
 def rendered(paths: Sequence[Path], tmp_path: Path) -> str:
@@ -143,7 +143,7 @@ def test_a_page_has_all_sections_and_loads_nothing(text: str) -> None:
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in seen.tags}
 
 
-def test_a_page_can_be_read_without_eyes(text: str) -> None:
+def test_a_page_can_be_read_by_a_screen_reader(text: str) -> None:
     seen = Page(text)
     levels = [int(tag[1]) for tag, _ in seen.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
@@ -155,7 +155,7 @@ def test_a_page_can_be_read_without_eyes(text: str) -> None:
     assert {link.removeprefix("#") for link in seen.values("href")} <= set(ids)
 
 
-def test_names_are_text_wherever_they_stand(text: str) -> None:
+def test_names_are_text_wherever_they_appear(text: str) -> None:
     assert "<script" not in text
     assert "a&b<i>" not in text
     seen = Page(text)
@@ -178,7 +178,7 @@ def test_the_numbers_are_those_of_the_metrics(two: list[Path], text: str) -> Non
         assert shown[-1] == f"{100 * numbers['thresholded']['open_macro_f1']:.2f}"
 
 
-def test_the_gap_stands_beside_thresholded_numbers(two: list[Path], text: str) -> None:
+def test_the_gap_is_shown_next_to_thresholded_numbers(two: list[Path], text: str) -> None:
     seen = Page(text)
     gap = 100 * metrics.evaluate(table.read(two[0]))["headline"]["transfer_gap"]
     heads = next(cells for cells in seen.cells if cells[:2] == ["Result", "Closed accuracy\u00a0↑"])
@@ -205,7 +205,7 @@ def test_one_result_without_calibration_rows_is_shown_without_thresholded_number
     assert "Known accepted" not in {cell for cells in seen.cells for cell in cells}
 
 
-def test_results_on_other_videos_are_shown_and_said_not_to_compare(tmp_path: Path) -> None:
+def test_results_on_other_videos_are_shown_with_a_warning_that_they_do_not_compare(tmp_path: Path) -> None:
     table.write(rows(), tmp_path / "all.csv")
     table.write(rows(1).query("source != 'near/all'"), tmp_path / "far.csv")
     seen = Page(rendered([tmp_path / "all.csv", tmp_path / "far.csv"], tmp_path))
@@ -456,7 +456,7 @@ def test_pictures_come_into_the_page_and_no_name_leads_out_of_the_data_folder(tm
         scores.loc[scores["role"] == "known", "video"] = [f"../../../secret.avi#{n}" for n in range(60)]
         scores.loc[scores["source"] == "near/all", "video"] = [f"{tmp_path}/secret.avi", *map(str, range(19))]
         table.write(scores, tmp_path / f"{seed}.csv")
-    where = places.Locations(data=data, datasets={}, cache=tmp_path / "cache", weights=None)
+    where = locations.Locations(data=data, datasets={}, cache=tmp_path / "cache", weights=None)
     built = build([tmp_path / "0.csv", tmp_path / "1.csv"], where)
     assert built.pictures
     assert {source for source, _ in built.pictures} == {"far/all"}
@@ -488,7 +488,7 @@ def test_the_command_writes_the_page_and_the_figures(two: list[Path], tmp_path: 
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names)
 
 
-def test_a_title_stands_above_the_key_of_its_figure(two: list[Path]) -> None:
+def test_a_title_is_above_the_key_of_its_figure(two: list[Path]) -> None:
     histogram = next(one for one in figures.figures(results.gather(two)) if one.name.startswith("uncertainty"))
     with style.styled():
         figure = style.panel(histogram.draw, title="a title")

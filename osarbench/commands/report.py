@@ -1,4 +1,4 @@
-"""`osarbench report`: results for the eye, as one HTML file."""
+"""`osarbench report`: results as one HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +26,11 @@ def report(
     first with each of the others. The page is one file that needs no network.
     """
     from osarbench.artifacts import storage
-    from osarbench.data import locations as places
+    from osarbench.data import locations
     from osarbench.reports import figures, page
     from osarbench.reports.build import build
 
-    built = build(runs, places.find(data=data, cache=cache))
+    built = build(runs, locations.find(data=data, cache=cache))
     storage.write_text(output, page.render(built))
     for difference in built.differences:
         click.echo(f"osarbench: {difference}", err=True)

@@ -7,7 +7,7 @@ import numpy as np
 from osarbench.scores.metrics.outcome import FloatArray
 
 BINS = 40
-#: Share of the test videos at either end that may lie beyond a histogram's range, counted in its outermost bins.
+#: Share of the test videos at either end that may be beyond a histogram's range, counted in its outermost bins.
 _TAIL = 0.002
 #: Share of a group in one of 40 equal bins from which on a histogram says little.
 _CROWDED = 0.5

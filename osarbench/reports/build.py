@@ -51,6 +51,6 @@ def _datasets(found: Sequence[Result], locations: Locations) -> dict[str, Datase
         return {}
     try:
         protocol = protocols.read(str(names.pop()))
-    except OsarbenchError:  # somebody's own, whose file is elsewhere
+    except OsarbenchError:  # a user's own, whose file is elsewhere
         return {}
     return thumbnails.datasets(protocol, plugins.load(kinds=("datasets",)), locations)

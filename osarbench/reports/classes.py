@@ -33,7 +33,7 @@ class Listing(NamedTuple):
 
 
 class Count(NamedTuple):
-    """A cell of a small matrix: videos, their share of the true class, and what it says when pointed at."""
+    """A cell of a small matrix: videos, their share of the true class, and its tooltip."""
 
     videos: int
     share: float

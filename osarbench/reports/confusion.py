@@ -71,5 +71,5 @@ def confused_pairs(whole: Matrix, limit: int) -> list[Pair]:
 
 
 def is_unknown(name: str) -> bool:
-    """Say whether a name stands for the unknown row or column."""
+    """Return whether a name is that of the unknown row or column."""
     return name == UNKNOWN

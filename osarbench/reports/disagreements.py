@@ -14,7 +14,7 @@ ROLES: tuple[Role, ...] = ("known", "unknown")
 
 
 class Side(NamedTuple):
-    """What one result says of a video."""
+    """What one result decides about a video."""
 
     predicted: str
     rejected: bool
@@ -54,7 +54,7 @@ class Comparison(NamedTuple):
     #: Role -> videos that [both, only the first, only the second, neither] gets right; None without thresholds.
     right: dict[Role, tuple[int, int, int, int]] | None
     lists: list[Chosen]
-    relabelled: bool = False  #: whether one name stands for two labels; if so, nothing is compared
+    relabelled: bool = False  #: whether a video has two labels; if so, nothing is compared
 
 
 def compare(first: Result, second: Result, *, limit: int = 6) -> Comparison:

@@ -1,4 +1,4 @@
-"""What `osarbench list -v` says of backbones and protocols: sizes, clips, costs; what is known, excluded, flawed."""
+"""What `osarbench list -v` shows of backbones and protocols: sizes, clips, costs; what is known, excluded, flawed."""
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from osarbench.protocols.protocol import Protocol, Unknown
 if TYPE_CHECKING:
     from osarbench.interfaces.backbone import Backbone
 
-#: What a threshold is learnt from, in words.
+#: What a threshold is learnt from, for people.
 SOURCES = {"calibration": "held-out known videos", "train": "known training videos"}
 
 
@@ -42,7 +42,7 @@ def backbone_facts(kind: "type[Backbone]", options: Mapping[str, Any] | None = N
 
 
 def protocol_facts(protocol: Protocol) -> Iterator[str]:
-    """Yield lines that explain a protocol: what it compares, what it leaves out, and what its file says of itself."""
+    """Yield lines that explain a protocol: what it compares, what it leaves out, the comments at its head."""
     sections = protocol.sections
     known = sections.known
     classes = f"{len(known.classes)} classes" if known.classes else "all classes"

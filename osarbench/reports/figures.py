@@ -20,7 +20,7 @@ from osarbench.scores.metrics.ranking import rank
 
 
 class Figure(NamedTuple):
-    """One panel: its file's name without suffix, its title, what it shows in words, and how it is drawn."""
+    """One panel: its file's name without suffix, its title, its description for screen readers, and how it is drawn."""
 
     name: str
     title: str

@@ -1,4 +1,4 @@
-"""How values are written for people: shares in percent, counts with their noun, names that no sign can break."""
+"""How values are written for people: shares in percent, counts with their noun, names that cannot break a line."""
 
 import unicodedata
 
@@ -34,9 +34,9 @@ def plural(count: int, singular: str, several: str | None = None) -> str:
 
 
 def visible(text: str) -> str:
-    r"""Return text on one line, with a sign in place of every character that is not shown or that moves others.
+    r"""Return text on one line, with a visible symbol for every character that is invisible or reorders others.
 
-    Names of files and classes are somebody else's. A line end, a control character, half of a surrogate pair (of a
+    Names of files and classes come from elsewhere. A line end, a control character, half of a surrogate pair (of a
     file name that is not UTF-8) or a change of direction would break a table, an SVG file, or the reading of a page.
 
     >>> visible("a\nb\x1b[31m"), visible("a\udcffb\u202ec"), visible("走る é")

@@ -15,7 +15,7 @@ MANY = 8
 
 
 def render(template: str, /, **values: Any) -> str:
-    """Return the text of a template of the folder ``templates``; a name that it uses and nobody gave is an error."""
+    """Return the text of a template of the folder ``templates``; an undefined name in it is an error."""
     return environment().get_template(template).render(**values)
 
 

@@ -38,7 +38,7 @@ class Result(NamedTuple):
 def gather(paths: Sequence[Path]) -> list[Result]:
     """Return a result for every scores table that the paths name: files, or folders of a run.
 
-    Numbers are computed anew with the settings of the ``metrics.json`` beside a table, else those of its protocol
+    Numbers are recomputed with the settings of the ``metrics.json`` next to a table, else those of its protocol
     (if it is the version at hand), else the defaults.
 
     Raises:

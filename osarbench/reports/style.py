@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Draw = Callable[["Axes"], None]
 
-#: Role -> colour on a light and on a dark page. A light colour stands for its role in a figure, so no two are equal.
+#: Role -> colour on a light and on a dark page. A figure's roles are found by their light colours, so all differ.
 COLOURS = {
     "card": ("#ffffff", "#171e27"),
     "ink": ("#1b2430", "#e7ecf2"),
@@ -32,7 +32,7 @@ COLOURS = {
     "series7": ("#3f4a57", "#c9d2dc"),
 }
 SERIES = 8
-#: A second sign beside the colour, for who cannot tell colours apart and for the ninth result.
+#: A second cue next to the colour, for readers who cannot tell colours apart and for the ninth result.
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
 _SIZE = (4.4, 3.2)  # inches
 _DPI = 180
@@ -103,7 +103,7 @@ def inline(draw: Draw, *, name: str, label: str, size: tuple[float, float] = _SI
 
     Args:
         name: unique on the page; ids in the figure are made from it.
-        label: what the figure shows, for who does not see it. It is escaped here.
+        label: what the figure shows, for screen readers. It is escaped here.
     """
     with styled(**{"svg.fonttype": "none", "svg.hashsalt": name, "figure.facecolor": "none"}):
         text = saved(panel(draw, size=size), "svg").decode()
@@ -115,7 +115,7 @@ def _for_page(text: str, label: str) -> str:
     view = re.search(r'viewBox="[^"]+"', text)
     assert view is not None
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
-    # inside tags only: what stands between them is somebody's name of a method
+    # inside tags only: the text between them may be the name of a method
     text = re.sub(r"<[^>]+>", lambda found: _clean(found[0], used), text)
     text = re.sub(r"^<svg[^>]*>", lambda _: f'<svg {view[0]} role="img" aria-label="{escape(label)}">', text)
     return re.sub(r">\s+<", "><", text).strip()

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 
 class Column(NamedTuple):
-    """A column: its title, whether it holds numbers, and what its title says when pointed at."""
+    """A column: its title, whether it holds numbers, and its tooltip."""
 
     title: str
     numeric: bool = False
@@ -24,7 +24,7 @@ class Cell(NamedTuple):
 class Table(NamedTuple):
     """A table; the first cell of a row is the row's header."""
 
-    label: str  #: what it shows, for people who do not see it
+    label: str  #: what it shows, for screen readers
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     groups: Sequence[tuple[str, int]] = ()  #: a first row of headers: title and number of columns

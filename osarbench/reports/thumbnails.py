@@ -81,7 +81,7 @@ def datasets(protocol: Protocol, plugins: Plugins, locations: Locations) -> dict
             kind = plugins.dataset(part.dataset)
             root = locations.dataset(part.dataset, part.folder, embedded=kind.embedded)
             found[part.dataset] = kind(root, **protocol.sections.data.get(part.dataset, {}))
-        except OsarbenchError:  # pictures are a bonus: a report without them says so
+        except OsarbenchError:  # pictures are optional: a report without them says so
             continue
     return found
 
@@ -104,7 +104,7 @@ def _guess(data: Path | None, name: str, id_: str) -> Located | None:
 
 
 def _below(folder: Path, file: Path) -> bool:
-    """Say whether a file is there and does not leave the folder: its name is somebody else's text."""
+    """Return whether a file exists below the folder; its name comes from a scores table and is not trusted."""
     return ".." not in file.relative_to(folder).parts and file.is_file() if file.is_relative_to(folder) else False
 
 
