@@ -1,4 +1,4 @@
-"""Methods that each break one check, in ways that were found in released code, and some besides."""
+"""Methods that each break one check, in ways that were found in released code, and some more."""
 
 from collections.abc import Mapping
 from typing import Any

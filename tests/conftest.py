@@ -11,7 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The shared/ folder beside the project (or $OSARBENCH_SHARED); tests that need it skip where it is absent."""
+    """The shared/ folder next to the project (or $OSARBENCH_SHARED); tests that need it skip where it is absent."""
     folder = Path(os.environ.get("OSARBENCH_SHARED", Path(__file__).parents[2] / "shared"))
     if not (folder / "data").is_dir():
         pytest.skip(f"needs the real clips and reference values of {folder} (set OSARBENCH_SHARED)")

@@ -86,12 +86,12 @@ def remux(source: Path, target: Path, *, begin: float) -> Path:
         packets = [packet for packet in old.demux() if packet.dts is not None]
         video = old.streams.video[0].index
         key = max(
-            place for place, its in enumerate(packets)
+            position for position, its in enumerate(packets)
             if its.stream_index == video and its.is_keyframe and its.pts * its.time_base <= begin  # type: ignore[operator]
         )  # fmt: skip
-        for place, packet in enumerate(packets):
+        for position, packet in enumerate(packets):
             time = packet.pts * packet.time_base  # type: ignore[operator]
-            if place >= key if packet.stream_index == video else time >= begin:
+            if position >= key if packet.stream_index == video else time >= begin:
                 shift = round(Fraction(begin) / packet.time_base)
                 packet.pts, packet.dts = packet.pts - shift, packet.dts - shift  # type: ignore[operator]
                 packet.stream = copies[packet.stream_index]
@@ -110,9 +110,9 @@ def pack(source: Path, target: Path) -> Path:
     with av.open(str(target), "w") as new:
         stream = new.add_stream("mpeg4", rate=RATE)
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for place, data in enumerate(packed):
+        for position, data in enumerate(packed):
             packet = av.Packet(data)
-            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), place == 0
-            packet.pts = packet.dts = place
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), position == 0
+            packet.pts = packet.dts = position
             new.mux(packet)
     return target

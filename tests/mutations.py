@@ -322,7 +322,7 @@ MUTATIONS: list[Mutation] = [
     *_of(
         f"{METHODS}/cac.py", "test_normalised_and_anchored", {
             "CAC without its anchor term": ("self.anchor_weight * own", "0 * own"),
-            "CAC's means of all videos": ("(labels == place) & (predicted == place)", "labels == place"),
+            "CAC's means of all videos": ("(labels == position) & (predicted == position)", "labels == position"),
             "CAC by distance alone": ("-(-away).log_softmax(dim=1).expm1()", "1"),
         },
     ),

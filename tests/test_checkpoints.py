@@ -128,7 +128,7 @@ def test_a_stray_part_of_a_checkpoint_is_named(shared: Path, tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("change", ["missing", "unexpected", "misshapen"])
-def test_a_key_that_is_amiss_is_named(shared: Path, tmp_path: Path, change: str) -> None:
+def test_a_key_that_does_not_fit_is_named(shared: Path, tmp_path: Path, change: str) -> None:
     state = state_of(shared, "finetune_ucf101_slowfast_dnn")
     key = "backbone.fast_path.layer2.0.conv1.conv.weight"
     if change == "missing":

@@ -246,20 +246,20 @@ def test_a_stated_list_that_is_not_there_is_an_error_even_beside_class_folders(t
         Folder(tmp_path, list="mine.csv").videos("all")
 
 
-@pytest.mark.parametrize("place", ["videos", "UCF-101", "UCF101", ""])
-def test_videos_of_ucf101_are_found_as_their_archive_unpacks(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("folder", ["videos", "UCF-101", "UCF101", ""])
+def test_videos_of_ucf101_are_found_as_their_archive_unpacks(tmp_path: Path, folder: str) -> None:
     dataset = ucf(tmp_path, "YoYo/v_YoYo_g08_c01.avi 2\n", folder="ucfTrainTestlist")
-    write(tmp_path / place / "YoYo/v_YoYo_g08_c01.avi")
+    write(tmp_path / folder / "YoYo/v_YoYo_g08_c01.avi")
     (video,) = dataset.videos("train1")
     assert (video.id, dataset.path(video).is_file()) == ("YoYo/v_YoYo_g08_c01.avi", True)
 
 
-@pytest.mark.parametrize("place", ["videos", "hmdb51_org", ""])
-def test_videos_of_hmdb51_are_found_as_their_archive_unpacks(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("folder", ["videos", "hmdb51_org", ""])
+def test_videos_of_hmdb51_are_found_as_their_archive_unpacks(tmp_path: Path, folder: str) -> None:
     dataset = hmdb(tmp_path, "A_#1_catch_f.avi 1\n")
-    write(tmp_path / place / "catch/A_@1_catch_f.avi")
+    write(tmp_path / folder / "catch/A_@1_catch_f.avi")
     video = next(video for video in dataset.videos("train1") if video.label == "catch")
-    assert dataset.path(video) == tmp_path / place / "catch/A_@1_catch_f.avi"
+    assert dataset.path(video) == tmp_path / folder / "catch/A_@1_catch_f.avi"
 
 
 def test_videos_of_moments_in_time_may_lie_beside_their_lists(tmp_path: Path) -> None:
@@ -288,9 +288,7 @@ def test_a_folder_of_frames_named_like_a_video_is_no_video(tmp_path: Path) -> No
 def test_a_stray_video_does_not_make_classes_of_splits(tmp_path: Path) -> None:
     for name in ("train/run/a.mp4", "test/run/b.mp4", "train/c.mp4"):
         write(tmp_path / name)
-    with pytest.raises(
-        OsarbenchError, match=r"train/c.mp4 lies in no class folder, and 'train' is the name of a split"
-    ):
+    with pytest.raises(OsarbenchError, match=r"train/c.mp4 is in no class folder, and 'train' is the name of a split"):
         Folder(tmp_path).videos("train")
 
 
@@ -340,22 +338,22 @@ NAME = "v_YoYo_g08_c01"
 
 
 @pytest.mark.parametrize(
-    "place",
+    "folder",
     [f"videos/YoYo/{NAME}.mp4", f"videos/YoYo/{NAME}.AVI", f"UCF-101/UCF-101/YoYo/{NAME}.avi", f"videos/{NAME}.avi",
      f"train/YoYo/{NAME}.avi", f"{NAME}.mkv"],
 )  # fmt: skip
-def test_a_video_of_ucf101_is_found_by_its_name_in_the_layouts_that_circulate(tmp_path: Path, place: str) -> None:
+def test_a_video_of_ucf101_is_found_by_its_name_in_the_layouts_that_circulate(tmp_path: Path, folder: str) -> None:
     dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
-    write(tmp_path / place)
+    write(tmp_path / folder)
     (video,) = dataset.videos("train1")
-    assert dataset.path(video) == tmp_path / place
+    assert dataset.path(video) == tmp_path / folder
     assert video.id == f"YoYo/{NAME}.avi"
 
 
 def test_two_files_of_one_name_are_no_answer_unless_one_is_in_the_folder_of_its_class(tmp_path: Path) -> None:
     dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
-    for place in ("train", "test"):
-        write(tmp_path / place / f"{NAME}.avi")
+    for folder in ("train", "test"):
+        write(tmp_path / folder / f"{NAME}.avi")
     (video,) = dataset.videos("train1")
     assert not dataset.path(video).exists()
     write(tmp_path / f"all/YoYo/{NAME}.avi")

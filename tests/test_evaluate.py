@@ -23,11 +23,11 @@ def written(folder: Path, *, held_out: str = "calibration", unknown: str = "hmdb
         ("known", "ucf101/test1", ("Biking", "Diving"), 10),
         ("unknown", unknown, ("pullup", label), 8),
     ):
-        for place in range(count):
-            uncertainty = (role == "unknown") + place / 10
-            label_of = names[place % 2]
+        for position in range(count):
+            uncertainty = (role == "unknown") + position / 10
+            label_of = names[position % 2]
             predicted = "Biking" if role == "unknown" else label_of
-            rows.append((f"{role}{place}", role, source, label_of, predicted, 0.5, uncertainty))
+            rows.append((f"{role}{position}", role, source, label_of, predicted, 0.5, uncertainty))
     file = folder / "scores.csv"
     table.write(pd.DataFrame(rows, columns=list(table.COLUMNS)), file)
     return file

@@ -66,7 +66,7 @@ def gzip_bomb(folder: Path) -> Path:
         opened.write(f"{HEADER}\n".encode())
         for _ in range(200):
             opened.write(bytes(2**20))
-    os.rename(folder / "scores.csv.gz", folder / "scores.csv")  # a name is no promise
+    os.rename(folder / "scores.csv.gz", folder / "scores.csv")  # a suffix proves nothing
     return folder / "scores.csv"
 
 

@@ -357,7 +357,7 @@ def test_two_csv_files_without_roles_are_known_then_unknown(tmp_path: Path, sepa
     (loaded,) = importing.load([tmp_path / "known.csv", tmp_path / "unknown.csv"])
     assert loaded.scores.known.labels.tolist() == [0] * 6
     assert loaded.scores.unknown.uncertainty.tolist() == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
-    assert "there is no uncertainty: 1 - confidence stands for it" in loaded.scores.choices
+    assert "there is no uncertainty: 1 - confidence is used" in loaded.scores.choices
 
 
 @pytest.mark.parametrize(

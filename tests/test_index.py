@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from osarbench.data import index
-from osarbench.data import locations as places
+from osarbench.data import index, locations
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.dataset import Video, is_there
 from osarbench.plugins import loading as plugins
@@ -20,7 +19,7 @@ def build(folder: Path, change: tuple[str, str] = ("", "")) -> index.Index:
     file = folder / "toy-x.toml"
     text = (HERE / "toy.toml").read_text()
     file.write_text(text.replace(*change, 1) if change[0] else text)
-    found = places.Locations(data=None, datasets={}, cache=folder / "cache", weights=None)
+    found = locations.Locations(data=None, datasets={}, cache=folder / "cache", weights=None)
     return index.build(protocol.read(str(file)), plugins.load(kinds=("datasets",), files=[HERE / "toy.py"]), found)
 
 
@@ -59,7 +58,7 @@ def test_a_missing_video_stops_a_protocol_that_must_be_complete(
     next((tmp_path / "cache").rglob("*.avi")).unlink()
     toy = plugins.load(kinds=("datasets",), files=[HERE / "toy.py"]).dataset("toy")
     monkeypatch.setattr(toy, "prepare", lambda self: None)
-    found = places.Locations(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
+    found = locations.Locations(data=None, datasets={}, cache=tmp_path / "cache", weights=None)
     read = protocol.read(str(tmp_path / "toy-x.toml"))
     with pytest.raises(OsarbenchError, match=r"1 of \d+ videos of the protocol 'toy-x' are missing"):
         index.build(read, plugins.Plugins({"toy": toy}, {}, {}), found)
@@ -80,13 +79,13 @@ def test_a_class_of_one_group_keeps_it_for_training() -> None:
 
 
 def test_a_data_root_that_lacks_the_data_set_says_what_to_put_where(tmp_path: Path) -> None:
-    found = places.Locations(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
+    found = locations.Locations(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
     with pytest.raises(OsarbenchError, match=r"(?s)'ucf101' is not at .*ucf101: there is no such folder.*--data"):
         index.build(protocol.read("ucf12-hmdb20"), plugins.load(kinds=("datasets",)), found)
 
 
 def test_without_a_data_root_the_error_says_how_to_name_one(tmp_path: Path) -> None:
-    found = places.Locations(data=None, datasets={}, cache=tmp_path, weights=None)
+    found = locations.Locations(data=None, datasets={}, cache=tmp_path, weights=None)
     with pytest.raises(OsarbenchError, match="Where is the data set 'ucf101'?.*--data DIR"):
         index.build(protocol.read("ucf12-hmdb20"), plugins.load(kinds=("datasets",)), found)
 
@@ -109,7 +108,7 @@ def test_a_class_without_videos_is_told_with_where_its_first_was_looked_for(tmp_
         'title = "x"\nunknown = []\ncomplete = false\n[known]\ndataset = "ucf101"\ntrain = ["train1"]\n'
         'test = ["test1"]\n[training]\nepochs = 1\nbatch_size = 1\nlearning_rate = 1.0\n'
     )
-    found = places.Locations(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
+    found = locations.Locations(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
     with pytest.raises(OsarbenchError, match=r"There is no .*ucf101/videos/YoYo/v_YoYo_g08_c01.avi, for example"):
         index.build(protocol.read(str(tmp_path / "own.toml")), plugins.load(kinds=("datasets",)), found)
 

@@ -14,7 +14,7 @@ UCF, HMDB, MIT = (test_sets.SETS[name] for name in ("ucf101/test1", "hmdb51/test
 PSL_HMDB = {"surplus rows known": 9, "surplus rows unknown": 6, "repeated rows known": 1}
 PADDED = {"surplus rows known": 1}
 SLIP = {"class counts unknown": 1}
-# What is known of each file beside the PSL paper: number of rows by finding (kind and, for rows and labels, role).
+# What is known of each file of the PSL paper: number of rows by finding (kind and, for rows and labels, role).
 DEFECTS = {
     "results/TSM_BNN_BALD_HMDB_result": {"repeated rows known": 6},
     "results/TSM_BNN_BALD_MiT_result": {"repeated rows known": 6},

@@ -31,7 +31,7 @@ LAYERS = [
 
 
 def layer(part: str) -> int:
-    return next(place for place, parts in enumerate(LAYERS) if part in parts)
+    return next(position for position, parts in enumerate(LAYERS) if part in parts)
 
 
 def part_of(file: Path) -> str:

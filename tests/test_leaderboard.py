@@ -158,7 +158,7 @@ def test_a_run_that_deviates_from_its_protocol_is_not_published(tmp_path: Path) 
 
 def test_a_table_without_manifest_is_not_published(tmp_path: Path) -> None:
     shutil.copy(SHIPPED / "motion/tsm/dnn-0.csv.gz", tmp_path / "scores.csv.gz")
-    with pytest.raises(OsarbenchError, match="has no manifest beside it"):
+    with pytest.raises(OsarbenchError, match="has no manifest next to it"):
         entries.publish_run(tmp_path / "scores.csv.gz", tmp_path / "boards")
 
 
@@ -198,7 +198,7 @@ def test_an_entry_of_other_data_than_the_protocols_is_refused(boards: Path, role
         leaderboard.check(boards)
 
 
-def test_a_protocol_of_ones_own_lies_beside_its_entries(boards: Path) -> None:
+def test_a_protocol_of_ones_own_is_next_to_its_entries(boards: Path) -> None:
     shipped = benchmark_files.shipped()["motion"]
     own, sha256 = shipped.read_text(), protocols.read(str(shipped)).sha256
     facts = {
@@ -212,7 +212,7 @@ def test_a_protocol_of_ones_own_lies_beside_its_entries(boards: Path) -> None:
     assert "| dear " in leaderboard.render(boards)[boards / "own.md"]
 
 
-def test_notes_beside_the_entries_stand_on_the_page(boards: Path) -> None:
+def test_notes_next_to_the_entries_are_on_the_page(boards: Path) -> None:
     assert "## Notes" not in (boards / "motion.md").read_text()
     (boards / "motion/notes.md").write_text("*dear* is odd here.\n")
     page = leaderboard.render(boards)[boards / "motion.md"]

@@ -231,7 +231,7 @@ def test_a_hash_is_that_of_a_slow_transform() -> None:
     waves = dctn(picture[0, :, :, 0].astype(np.float64))
     square = [(row, column) for size in range(17) for row in range(32) for column in range(32)
               if max(row, column) == size]  # fmt: skip
-    low = np.array([waves[place] for place in square[1:257]])
+    low = np.array([waves[position] for position in square[1:257]])
     bits = np.unpackbits(frame_hash.hash_frames(picture).view(np.uint8))
     assert np.array_equal(bits, low > np.median(low))
 

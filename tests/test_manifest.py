@@ -1,4 +1,4 @@
-"""The promises of the pipe's files: atomic, reused when they fit, refused when they do not."""
+"""Artifacts of a run: written atomically, reused when they fit, refused when they do not."""
 
 import json
 import multiprocessing

@@ -142,7 +142,7 @@ def test_a_sampler_gives_every_video_once_in_the_order_of_seed_and_epoch() -> No
     assert len(batches) == len(sampler)
     usual = EpochSampler(400, RECIPE.batch, seed=3)
     usual.epoch = 2
-    assert [(epoch, place) for batch in batches for epoch, place, _ in batch] == list(usual)
+    assert [(epoch, position) for batch in batches for epoch, position, _ in batch] == list(usual)
     assert all(len({shape for *_, shape in batch}) == 1 for batch in batches)
     resumed = MultigridSampler(srtg(RECIPE), 400, seed=3)
     resumed.epoch = 2

@@ -80,13 +80,13 @@ def test_only_the_largest_logit_gives_to_the_unknown_class() -> None:
 def test_uncertainty_is_the_probability_of_the_unknown_class() -> None:
     method, given = fitted(), clusters(shift=9, seed=1)
     weights = method.tails.weight(eucos(given.features.double(), method.means)).numpy()
-    for place in (0, 40, 80):
-        logits = given.logits[place].double().numpy()
+    for position in (0, 40, 80):
+        logits = given.logits[position].double().numpy()
         best = logits.argmax()
         revised = logits.copy()
-        revised[best] -= logits[best] * weights[place, best]
-        powers = np.exp([*revised, logits[best] * weights[place, best]])
-        assert float(method.uncertainty(given)[place]) == pytest.approx(powers[-1] / powers.sum())
+        revised[best] -= logits[best] * weights[position, best]
+        powers = np.exp([*revised, logits[best] * weights[position, best]])
+        assert float(method.uncertainty(given)[position]) == pytest.approx(powers[-1] / powers.sum())
 
 
 def test_predictions_are_the_networks() -> None:

@@ -48,7 +48,7 @@ def tables(shared: Path) -> dict[str, pd.DataFrame]:
 
 
 def published(file: Path, known: Sequence[str], unknown: Sequence[str]) -> pd.DataFrame:
-    """One of the files beside the PSL paper as a scores table; its clips have no names."""
+    """One of the files of the PSL paper as a scores table; its clips have no names."""
     parts = []
     with np.load(file) as read:
         for prefix, role, source, classes in (
@@ -77,9 +77,9 @@ def small(**purities: int) -> pd.DataFrame:
     """Ten videos a class; of an unknown class so many fall into Run, the others into Swim."""
     rows = [("known", label, label) for label in ("Run", "Swim") for _ in range(10)]
     for label, count in purities.items():
-        rows += [("unknown", label, "Run" if place < count else "Swim") for place in range(10)]
+        rows += [("unknown", label, "Run" if position < count else "Swim") for position in range(10)]
     frame = pd.DataFrame(rows, columns=["role", "label", "predicted"])
-    videos = [f"{place}.mp4" for place in range(len(frame))]
+    videos = [f"{position}.mp4" for position in range(len(frame))]
     return frame.assign(video=videos, source="toy/test", confidence=1.0, uncertainty=np.linspace(0, 1, len(frame)))
 
 
@@ -125,8 +125,8 @@ def test_results_by_list_are_those_recomputed_from_the_same_files(tables: dict[s
 
 def test_a_list_turns_the_order_of_two_methods(tables: dict[str, pd.DataFrame]) -> None:
     lists = {"soar12": exclusions.read("hmdb51")["soar12"].classes}
-    found = sweep.turns(sweep.sweep({name: tables[name] for name in ("openmax", "rpl", "dear")}, lists))
-    assert found == [sweep.Turn("soar12", "auroc", better="openmax", worse="rpl")]
+    found = sweep.rank_reversals(sweep.sweep({name: tables[name] for name in ("openmax", "rpl", "dear")}, lists))
+    assert found == [sweep.RankReversal("soar12", "auroc", better="openmax", worse="rpl")]
 
 
 def test_the_command_shows_candidates_lists_and_turns(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:

@@ -166,10 +166,10 @@ def test_every_store_is_made_of_every_form(tmp_path: Path, frames: np.ndarray, k
     made = store.prepare(
         [Source(path, path) for path in paths], short_side=24, middle=4, folder=tmp_path / "clips", workers=1, kind=kind
     )
-    assert [made.length(place) for place in range(4)] == [4] * 4
+    assert [made.length(position) for position in range(4)] == [4] * 4
     wanted = np.array([3, 0, 1])
-    for place in range(4):
-        difference = made.frames(place, wanted).astype(int) - frames[1 + wanted]
+    for position in range(4):
+        difference = made.frames(position, wanted).astype(int) - frames[1 + wanted]
         assert np.abs(difference).mean() < (40 if kind == "jpeg" else 2)  # the toy's noise is no picture
     assert len(set(made.digests)) == 4
 

@@ -1,6 +1,6 @@
 """Post-hoc scores against pytorch-ood's detectors, where it is installed and computes the same thing.
 
-Where it does not, the reason stands beside the name: each is a difference that was looked for, and found to be theirs.
+Where it does not, the reason is next to the name: each is a difference that was looked for, and found to be theirs.
 """
 
 from collections.abc import Callable

@@ -99,7 +99,7 @@ def test_a_score_depends_on_no_other_video_and_no_order(name: str) -> None:
     shuffled, logits = outputs(features), outputs(features).view_logits
     shuffled = Outputs(features[order], logits[order], shuffled.head)
     torch.testing.assert_close(method.uncertainty(shuffled), everything[order], rtol=1e-9, atol=1e-12)
-    alone = [Outputs(features[[place]], logits[[place]], shuffled.head) for place in (0, 130, 300)]
+    alone = [Outputs(features[[position]], logits[[position]], shuffled.head) for position in (0, 130, 300)]
     found = torch.cat([method.uncertainty(one) for one in alone])
     torch.testing.assert_close(found, everything[[0, 130, 300]], rtol=1e-9, atol=1e-12)
 

@@ -348,14 +348,14 @@ def test_lines_of_equal_dashes_can_be_told_apart_without_green_or_red(mode: int)
     protan = np.array([[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]])
     for one, other in itertools.combinations(range(style.SERIES), 2):
         if style.line(one)["linestyle"] == style.line(other)["linestyle"]:
-            first, second = (linear(style.COLOURS[style.series(place)][mode]) for place in (one, other))
+            first, second = (linear(style.COLOURS[style.series(position)][mode]) for position in (one, other))
             for seen in (deutan, protan):
                 assert np.abs(np.sqrt(np.clip(seen @ first, 0, 1)) - np.sqrt(np.clip(seen @ second, 0, 1))).max() > 0.15
 
 
 def linear(colour: str) -> FloatArray:
     """Return a colour in linear RGB."""
-    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    parts = np.array([int(colour[position : position + 2], 16) / 255 for position in (1, 3, 5)])
     return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
 
 

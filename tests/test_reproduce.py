@@ -85,9 +85,9 @@ def test_chunks_take_known_rows_beyond_the_fixed_number_into_the_first() -> None
 def test_the_order_of_dears_table_turns_round_without_its_thresholds(dear_standings: list[standings.Standing]) -> None:
     hmdb = dear_standings[0]
     assert standings.order(hmdb, hmdb.reference) == ["dear", "mc_dropout", "rpl", "bnn"]
-    turned = {turn.view: turn for turn in standings.turns(hmdb)}
-    assert turned["AUROC"].order == ["bnn", "rpl", "mc_dropout", "dear"]
-    assert {view: len(turn.pairs) for view, turn in turned.items()} == {
+    reversals = {reversal.view: reversal for reversal in standings.rank_reversals(hmdb)}
+    assert reversals["AUROC"].order == ["bnn", "rpl", "mc_dropout", "dear"]
+    assert {view: len(reversal.pairs) for view, reversal in reversals.items()} == {
         "open_macro_f1 as published": 0, "AUROC": 6, "FPR95": 6, "AUROC, without PSL-8": 6, "FPR95, without PSL-8": 6,
         standings.REJECTED: 4, standings.MATCHED_F1: 4,
     }  # fmt: skip
@@ -104,13 +104,13 @@ def test_the_gap_in_open_macro_f1_vanishes_at_a_matched_operating_point(
     assert values == pytest.approx({"dear": 87.85, "bnn": 88.53, "mc_dropout": 86.74, "rpl": values["rpl"]}, abs=0.05)
 
 
-def test_turned_pairs_name_who_is_better_in_the_view() -> None:
+def test_reversed_pairs_name_who_is_better_in_the_view() -> None:
     standing = standings.Standing(
         "a-b", "tsm", "scratch", "auroc as published",
         {"auroc as published": {"x": 90.0, "y": 80.0, "z": 70.0}, "FPR95": {"x": 30.0, "y": 20.0, "z": 30.0}},
     )  # fmt: skip
-    (turn,) = standings.turns(standing)
-    assert turn == standings.Turn("FPR95", ["y", "x", "z"], [("y", "x")], 2)
+    (reversal,) = standings.rank_reversals(standing)
+    assert reversal == standings.RankReversal("FPR95", ["y", "x", "z"], [("y", "x")], 2)
 
 
 def test_published_tables_hold_every_row_reported_or_with_a_file() -> None:
@@ -154,7 +154,7 @@ def test_the_command_prints_each_cell_and_the_finding(shared: Path, tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert "23 published numbers recomputed from 7 files" in result.output
     assert "AUROC, without PSL-8 or SOAR-12" in result.output
-    assert "bnn, rpl, mc_dropout, dear. The whole order turns round." in " ".join(result.output.split())
+    assert "bnn, rpl, mc_dropout, dear. The whole order is reversed." in " ".join(result.output.split())
     written = json.loads((tmp_path / "dear.json").read_text())
     assert len(written["cells"]) == 23
     assert written["standings"][0]["values"]["AUROC"]["dear"] == pytest.approx(78.537195, abs=1e-6)

@@ -19,7 +19,7 @@ import torch
 import toy
 
 from osarbench.artifacts import storage
-from osarbench.data import locations as places
+from osarbench.data import locations
 from osarbench.errors import OsarbenchError
 from osarbench.leaderboard import entries
 from osarbench.protocols import protocol as protocols
@@ -62,7 +62,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def request(folder: Path, cache: Path, *methods: str, **changes: Any) -> RunConfig:
-    found = places.Locations(data=None, datasets={}, cache=cache, weights=None)
+    found = locations.Locations(data=None, datasets={}, cache=cache, weights=None)
     asked = RunConfig(
         protocol=str(HERE / "toy.toml"), backbone="toy", methods=methods or ("dnn",), locations=found,
         runs=folder / "runs", device="cpu", plugin_files=(HERE / "toy.py",),
@@ -289,7 +289,7 @@ def test_a_method_that_raises_is_named_with_the_stage_and_the_others_go_on(tmp_p
     )
     assert [entry.method for entry in entries] == ["dnn", "toy_max_logit"]
     assert [method for method, _ in failed] == ["toy_unmade", "toy_raising", "toy_broken"]
-    notes = [failed[place].error.__notes__ for place in (0, 1)]
+    notes = [failed[position].error.__notes__ for position in (0, 1)]
     assert notes[0] == ["osarbench: raised while the method 'toy_unmade' was made"]
     assert notes[1] == ["osarbench: raised while the method 'toy_raising' scored videos"]
 
@@ -349,7 +349,7 @@ def test_a_folder_of_weights_needs_a_protocol_that_names_a_file_in_it(tmp_path: 
 def deviation(folder: Path, protocol: str, weights: str | None, configured: Path | None = None) -> str | None:
     """Return how weights, of --weights or of the environment, depart from what a protocol names for TSM."""
     read = protocols.read(protocol)
-    found = places.Locations(data=None, datasets={}, cache=folder, weights=configured)
+    found = locations.Locations(data=None, datasets={}, cache=folder, weights=configured)
     asked = replace(request(folder, folder, protocol=protocol, weights=weights), locations=found)
 
     class Known(toy.ToyBackbone):

@@ -19,7 +19,7 @@ VIDEOS, CLASSES = 10, ("jump", "run", "walk")
 FEATURES = np.random.default_rng(0).normal(size=(VIDEOS, 2, 4)).astype(np.float32)
 ROWS = pd.DataFrame(
     {
-        "video": [f"{place}.avi" for place in range(VIDEOS)],
+        "video": [f"{position}.avi" for position in range(VIDEOS)],
         "role": "known",
         "source": "toy",
         "label": "run",

@@ -19,6 +19,7 @@ from osarbench.scores.statistics.align import Scores, align
 from osarbench.scores.statistics.holm import holm
 from osarbench.scores.statistics.intervals import freedom, interval, intervals, over_seeds, summary
 from osarbench.scores.statistics.paired import compare, tied_ranks
+from osarbench.scores.statistics.pairwise_p import corrected
 from osarbench.scores.statistics.power import detectable
 from osarbench.scores.statistics.student import quantile, two_sided
 
@@ -78,7 +79,7 @@ def psl_table(shared: Path, name: str) -> pd.DataFrame:
     rows = importing.to_table(npz.read(shared / f"data/scores/psl/{PSL[name]}.npz"))
     unknown = rows.index[rows["role"] == "unknown"]
     classes = sorted(rows.loc[unknown, "label"].unique())
-    return rows.drop(unknown[rows.loc[unknown, "label"].isin([classes[place] for place in PSL_EIGHT])])
+    return rows.drop(unknown[rows.loc[unknown, "label"].isin([classes[position] for position in PSL_EIGHT])])
 
 
 # --- weighted metrics ---
@@ -243,6 +244,12 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
     assert holm([]).tolist() == []
+
+
+def test_the_p_values_of_all_pairs_are_corrected_for_their_number() -> None:
+    p = np.array([[np.nan, 0.01, 0.04], [0.01, np.nan, 0.03], [0.04, 0.03, np.nan]])
+    expected = [[np.nan, 0.03, 0.06], [0.03, np.nan, 0.06], [0.06, 0.06, np.nan]]
+    np.testing.assert_allclose(corrected(p), expected)
 
 
 @pytest.mark.parametrize("df", [1, 2.5, 3, 11, 42, 300, 1999, 2001])
@@ -418,7 +425,7 @@ def test_one_seed_is_said_to_be_one() -> None:
 
 def test_rows_without_names_are_said_to_be_paired_by_their_position() -> None:
     unnamed = {
-        name: [its.assign(video=[f"row {place:05d}" for place in range(len(its))]) for its in seeds]
+        name: [its.assign(video=[f"row {position:05d}" for position in range(len(its))]) for its in seeds]
         for name, seeds in tables(2).items()
     }
     said = "paired by their position in the files"

@@ -30,9 +30,9 @@ ALL = np.arange(8)
 
 @pytest.fixture
 def sources(tmp_path: Path) -> list[Source]:
-    for place in range(5):
-        toy.write(tmp_path / f"{place}.avi", (50 * place, 90, 90), seed=place, frames=8 + place)
-    return [Source(str(place), str(tmp_path / f"{place}.avi"), None, None) for place in range(5)]
+    for position in range(5):
+        toy.write(tmp_path / f"{position}.avi", (50 * position, 90, 90), seed=position, frames=8 + position)
+    return [Source(str(position), str(tmp_path / f"{position}.avi"), None, None) for position in range(5)]
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +70,10 @@ def decoding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_stored_frames_are_decoded_frames(sources: list[Source], tmp_path: Path) -> None:
     made = prepare(sources, tmp_path)
-    for place, source in enumerate(sources):
+    for position, source in enumerate(sources):
         wanted = [3, 0, 7, 3]
-        assert np.array_equal(made.frames(place, np.array(wanted)), decoded(source, wanted))
-    assert [made.length(place) for place in range(5)] == [8, 9, 10, 11, 12]
+        assert np.array_equal(made.frames(position, np.array(wanted)), decoded(source, wanted))
+    assert [made.length(position) for position in range(5)] == [8, 9, 10, 11, 12]
 
 
 def test_without_stored_frames_they_are_decoded_again_and_equal(sources: list[Source], tmp_path: Path) -> None:
@@ -203,8 +203,8 @@ def test_damage_is_named_and_the_video_decoded_again(
         "table": (entry.table + 5, 1),
         "cut": (entry.offset + entry.bytes // 2, 0),
     }[damage]
-    place = slice(change[0], sum(change))
-    content[place] = bytes(change[1]) if change[1] > 1 else bytes(its ^ 4 for its in content[place])
+    position = slice(change[0], sum(change))
+    content[position] = bytes(change[1]) if change[1] > 1 else bytes(its ^ 4 for its in content[position])
     made.packs[3].write_bytes(content[: change[0]] if damage == "cut" else content)
     packs.forget()
     assert np.array_equal(made.frames(3, ALL), want)
@@ -219,9 +219,9 @@ def test_every_flipped_bit_of_a_packs_list_is_found_or_harmless(sources: list[So
     prepare(sources[:2], tmp_path)
     (file,) = (file for file in (tmp_path / "clips").rglob("*.json") if file.name != store.MANIFEST)
     whole, listed = file.read_bytes(), packs.read_list(file)
-    for place in range(0, len(whole) * 8, 37):
+    for position in range(0, len(whole) * 8, 37):
         flipped = bytearray(whole)
-        flipped[place // 8] ^= 1 << place % 8
+        flipped[position // 8] ^= 1 << position % 8
         file.write_bytes(flipped)
         with suppress(packs.DamagedPack):
             assert packs.read_list(file) == listed
@@ -236,7 +236,7 @@ def test_a_damaged_list_is_named_and_its_videos_are_decoded_again(
     next((tmp_path / "clips").rglob(name)).write_text(text)
     made = prepare(sources, tmp_path)
     assert f"{name} is damaged: what was in it is decoded again" in capsys.readouterr().err
-    assert all(np.array_equal(made.frames(place, ALL), decoded(sources[place])[:8]) for place in range(5))
+    assert all(np.array_equal(made.frames(position, ALL), decoded(sources[position])[:8]) for position in range(5))
 
 
 @pytest.fixture
@@ -254,11 +254,11 @@ def test_pieces_of_one_recording_are_what_each_is_alone(
 ) -> None:
     together = prepare(recording, tmp_path, kind=kind, middle=middle)
     assert together.unreadable == [(2, "no frame")]
-    for place in (0, 1, 3):
-        alone = prepare([recording[place]], tmp_path / str(place), kind=kind, middle=middle)
-        assert together.length(place) == alone.length(0) == (middle or 20)
+    for position in (0, 1, 3):
+        alone = prepare([recording[position]], tmp_path / str(position), kind=kind, middle=middle)
+        assert together.length(position) == alone.length(0) == (middle or 20)
         wanted = np.array([0, 5, 3])
-        assert np.array_equal(together.frames(place, wanted), alone.frames(0, wanted))
+        assert np.array_equal(together.frames(position, wanted), alone.frames(0, wanted))
 
 
 def test_pieces_of_one_recording_are_decoded_at_once(
@@ -281,14 +281,14 @@ def test_pieces_before_the_damage_of_a_recording_are_used(recording: list[Source
     file = Path(recording[0].path)
     file.write_bytes(file.read_bytes()[: file.stat().st_size * 7 // 10])
     made = prepare(recording, tmp_path)
-    assert [place for place, _ in made.unreadable] == [2, 3]
+    assert [position for position, _ in made.unreadable] == [2, 3]
     assert made.frames(1, ALL).shape == (8, 12, 16, 3)
 
 
 @pytest.mark.parametrize("table", [False, True])
 def test_damage_of_a_piece_is_mended_or_one_line(recording: list[Source], tmp_path: Path, table: bool) -> None:
     made = prepare(recording, tmp_path)
-    want = [made.frames(place, ALL) for place in (0, 1, 3)]
+    want = [made.frames(position, ALL) for position in (0, 1, 3)]
     content = bytearray(made.packs[1].read_bytes())
     content[made.entries[1].table if table else made.entries[1].offset] ^= 1
     made.packs[1].write_bytes(content)
@@ -297,7 +297,7 @@ def test_damage_of_a_piece_is_mended_or_one_line(recording: list[Source], tmp_pa
         with pytest.raises(OsarbenchError, match="Run the same command again"):
             made.frames(1, ALL)
         made = prepare(recording, tmp_path)
-    found = [made.frames(place, ALL) for place in (0, 1, 3)]
+    found = [made.frames(position, ALL) for position in (0, 1, 3)]
     assert np.array_equal(np.stack(found), np.stack(want))
 
 
@@ -309,7 +309,7 @@ def test_a_pack_that_was_cut_short_is_made_again(
     cut.write_bytes(cut.read_bytes()[:-10])
     made = prepare(sources, tmp_path)
     assert "bytes instead of" in capsys.readouterr().err
-    assert all(made.frames(place, np.array([0])).shape == (1, 12, 16, 3) for place in range(5))
+    assert all(made.frames(position, np.array([0])).shape == (1, 12, 16, 3) for position in range(5))
 
 
 def test_damage_that_cannot_be_mended_is_one_line(sources: list[Source], tmp_path: Path) -> None:
@@ -346,7 +346,7 @@ def test_a_video_damaged_at_its_end_leaves_no_frame_in_its_pack(sources: list[So
     broken = Path(sources[0].path)
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size * 7 // 10])
     made = prepare(sources, tmp_path)
-    assert [place for place, _ in made.unreadable] == [0]
+    assert [position for position, _ in made.unreadable] == [0]
     assert made.entries[1].offset == 0
     assert np.array_equal(made.frames(1, np.arange(9)), decoded(sources[1]))
 
@@ -600,8 +600,8 @@ def test_prune_frees_the_frames_of_videos_that_are_gone_and_of_no_others(
     made = prepare(sources, tmp_path)
     assert prune(tmp_path) == 0
     size = made.entries[0].bytes + made.entries[4].bytes
-    for place in (0, 4):
-        Path(sources[place].path).unlink()
+    for position in (0, 4):
+        Path(sources[position].path).unlink()
     assert prune(tmp_path, dry=True) >= size
     assert prune(tmp_path) >= size
     assert prune(tmp_path) == 0
@@ -609,7 +609,7 @@ def test_prune_frees_the_frames_of_videos_that_are_gone_and_of_no_others(
     packs.forget()
     left = prepare(sources[1:4], tmp_path)
     assert decoding == []
-    assert all(np.array_equal(left.frames(place - 1, ALL), decoded(sources[place])[:8]) for place in (1, 2, 3))
+    assert all(np.array_equal(left.frames(position - 1, ALL), decoded(sources[position])[:8]) for position in (1, 2, 3))
 
 
 def test_prune_keeps_the_frames_of_a_disk_that_is_not_mounted(sources: list[Source], tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_published_network_has_the_published_size() -> None:
 
 
 @pytest.mark.parametrize("frames", [4, 8, 12])
-def test_features_have_the_promised_shapes(narrow: TPN, frames: int) -> None:
+def test_features_have_the_stated_shapes(narrow: TPN, frames: int) -> None:
     with torch.no_grad():
         features = narrow.eval()(torch.randn(2, 3, frames, 64, 64))
     assert features.vector.shape == (2, 256)

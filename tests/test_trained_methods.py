@@ -1,4 +1,4 @@
-"""What every method with a training of its own must do: learn a small world, and keep the promises of a head."""
+"""What every method with a training of its own must do: learn from synthetic data, and pass the checks of a head."""
 
 from collections.abc import Mapping
 

@@ -132,7 +132,7 @@ def dear(head: DearHead, features: Features, epoch: int) -> Terms:
     debias = {
         f"loss_{name}_cls": log_loss(alpha) for name, alpha in zip(("unbias", "bias1", "bias2"), alphas, strict=True)
     }
-    debias |= {f"loss_bias{place}_hsic": -biased_hsic(alphas[0], alphas[place]) for place in (1, 2)}
+    debias |= {f"loss_bias{position}_hsic": -biased_hsic(alphas[0], alphas[position]) for position in (1, 2)}
     alpha = head.fc(features.vector).clamp(-10, 10).exp() + 1
     own = {"loss_cls": log_loss(alpha), "loss_euc": calibration(alpha, 0.01 ** (1 - epoch / 2))}
     return own | {name: 0.1 * term for name, term in debias.items()}
@@ -179,7 +179,7 @@ def test_steps_of_dear_are_the_published_ones(backbone: str, tmp_path: Path) -> 
     for layer in (head.debiasing.branches.f1_fc, head.debiasing.branches.f2_fc, head.debiasing.branches.f3_fc):
         nn.init.normal_(layer.weight, std=2.0)  # else alpha is all but constant, and HSIC 0
     step = two_steps(head, training, tmp_path)
-    assert all(step.terms[epoch][f"loss_bias{place}_hsic"] < -1e-3 for epoch in (0, 1) for place in (1, 2))
+    assert all(step.terms[epoch][f"loss_bias{position}_hsic"] < -1e-3 for epoch in (0, 1) for position in (1, 2))
     check(step, dear, training, groups_of_tsm if backbone == "tsm" else everywhere)
 
 

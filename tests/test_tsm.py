@@ -77,7 +77,7 @@ def test_residual_blocks_of_many_families_are_shifted(trunk: str, shifts: int) -
 
 
 @pytest.mark.parametrize("trunk", ["resnet18", "mobilenet_v2", "timm:mobilenetv3_small_050", "timm:resnet10t"])
-def test_a_family_trains_and_gives_features_of_the_promised_shape(trunk: str) -> None:
+def test_a_family_trains_and_gives_features_of_the_stated_shape(trunk: str) -> None:
     torch.manual_seed(0)
     backbone = TSM(trunk=trunk)
     features = backbone(torch.randn(2, 3, 4, 64, 64))

@@ -43,7 +43,7 @@ def test_frames_are_those_of_a_plain_decode_by_the_library(shared: Path) -> None
     path = shared / "data/clips/v_PullUps_g02_c01.avi"
     with av.open(str(path)) as container:
         plain = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    assert np.array_equal(read_frames(path, [0, 50, 121]), np.stack([plain[place] for place in (0, 50, 121)]))
+    assert np.array_equal(read_frames(path, [0, 50, 121]), np.stack([plain[position] for position in (0, 50, 121)]))
 
 
 def test_the_clip_with_broken_metadata_opens(shared: Path) -> None:

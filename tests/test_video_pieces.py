@@ -51,8 +51,8 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_pieces_read_together_equal_pieces_read_one_by_one(path: Path, decoded: list[int]) -> None:
     found: list[list[np.ndarray]] = [[] for _ in CUTS]
-    for piece, place, frame in each_piece_frame(path, CUTS, short_side=24):
-        assert place == len(found[piece])
+    for piece, position, frame in each_piece_frame(path, CUTS, short_side=24):
+        assert position == len(found[piece])
         found[piece].append(frame)
     assert list(decoded) == [30]
     for cut, frames in zip(CUTS, found, strict=True):
@@ -68,7 +68,7 @@ def test_pieces_are_counted_in_one_decode(path: Path, decoded: list[int]) -> Non
 
 def test_decoding_stops_after_the_last_frame_that_is_wanted(path: Path, decoded: list[int]) -> None:
     wanted = [[3], [], [2, 0], [], [], [], [], []]
-    found = [(piece, place) for piece, place, _ in each_piece_frame(path, CUTS, wanted=wanted)]
+    found = [(piece, position) for piece, position, _ in each_piece_frame(path, CUTS, wanted=wanted)]
     assert found == [(2, 0), (2, 2), (0, 3)]
     assert list(decoded) == [14]
 

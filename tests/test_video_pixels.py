@@ -100,9 +100,9 @@ def test_each_of_the_eight_display_matrices_turns_and_mirrors(
     plain = encode(tmp_path / "plain.mp4", MOVING)
     content = bytearray(plain.read_bytes())
     header = content.index(b"tkhd")
-    place = header + 44  # version 0: 40 bytes between the name and the matrix
+    position = header + 44  # version 0: 40 bytes between the name and the matrix
     a, b, c, d = (value << 16 for value in matrix)
-    content[place : place + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    content[position : position + 36] = np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
     turned = tmp_path / "turned.mp4"
     turned.write_bytes(content)
     expected = np.stack([upright(its) for its in read_frames(plain, short_side=short_side)])

@@ -51,7 +51,7 @@ def i3d_checkpoint(path: Path, **beside: object) -> Path:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_numpy_values_beside_the_weights_are_no_reason_to_refuse(tmp_path: Path, zipped: bool) -> None:
+def test_numpy_values_next_to_the_weights_are_no_reason_to_refuse(tmp_path: Path, zipped: bool) -> None:
     meta = {"epoch": np.int64(50), "best": np.float32(0.5), "curve": np.arange(3.0), "seed": 0}
     torch.save(
         {"meta": meta, "state_dict": {"w": torch.ones(2)}}, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped

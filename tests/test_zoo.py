@@ -110,9 +110,9 @@ def test_weights_of_a_library_that_were_put_there_by_hand_are_taken(
     monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(OsarbenchError, match=f"put it here as .*{file}") as caught:
         backbone.fetch_weights(source, tmp_path)
-    place = Path(str(caught.value).partition("put it here as ")[2].partition(";")[0])
-    place.write_bytes(b"weights")
-    assert backbone.fetch_weights(source, tmp_path) == place
+    position = Path(str(caught.value).partition("put it here as ")[2].partition(";")[0])
+    position.write_bytes(b"weights")
+    assert backbone.fetch_weights(source, tmp_path) == position
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_frames_are_averaged_over_any_image_network(trunk: str) -> None:
     frames = clip(2, 32)
     with torch.no_grad():
         together = backbone(frames)
-        apart = [backbone(frames[:, :, place : place + 1]).vector for place in (0, 1)]
+        apart = [backbone(frames[:, :, position : position + 1]).vector for position in (0, 1)]
     torch.testing.assert_close(together.vector, (apart[0] + apart[1]) / 2)
     assert together.maps.shape[1:3] == (backbone.map_dim, 2)
 

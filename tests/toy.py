@@ -38,10 +38,10 @@ class Toy(Dataset):
 
     def prepare(self) -> None:
         for split in self.splits:
-            for place, video in enumerate(self.videos(split)):
+            for position, video in enumerate(self.videos(split)):
                 if not self.path(video).exists():
                     self.path(video).parent.mkdir(parents=True, exist_ok=True)
-                    write(self.path(video), COLOURS[video.label], seed=place)
+                    write(self.path(video), COLOURS[video.label], seed=position)
         for video in self.videos("train")[: self.broken]:
             self.path(video).write_bytes(b"not a video")
 

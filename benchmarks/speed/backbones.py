@@ -3,7 +3,7 @@
 Usage: python benchmarks/speed/backbones.py [--backbones tsm,i3d,...] [--device cuda] [--batch 8] [--compile]
        python benchmarks/speed/backbones.py --backbones srtg_r3d_34,mtnet_s --frames 16 --size 224
 
-Clips are drawn once and lie on the device already: decoding is another benchmark. A training step is forward with its
+Clips are drawn once and are on the device already: decoding is another benchmark. A training step is forward with its
 loss, backward, and SGD under a linear head at the training size; a test step is a forward pass at the test size, one
 view. Multiply-adds are those of FlopCounterMode (a backward pass counts about twice a forward one; published tables
 that call them FLOPs count each as one or as two), the limit is the best of square matrix products in the same
@@ -42,8 +42,8 @@ def main() -> None:
     parser.add_argument("--backbones", default="tsm,i3d,slowfast,tpn,srtg_r3d_34,mtnet_s")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=0, help="clips in a step; 0: 8 on a GPU, 2 elsewhere")
-    parser.add_argument("--frames", type=int, help="of a segment, in the place of each backbone's own")
-    parser.add_argument("--size", type=int, help="pixels, in the place of each backbone's own")
+    parser.add_argument("--frames", type=int, help="of a segment, instead of each backbone's own")
+    parser.add_argument("--size", type=int, help="pixels, instead of each backbone's own")
     parser.add_argument("--seconds", type=float, default=5.0, help="to measure each step for, after two warm-ups")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--contiguous", action="store_true", help="weights and clips as their shape says")

@@ -82,7 +82,7 @@ def counts_of(made: Made) -> openness.OpenCounts:
 
 
 def open_macro_f1(made: Made) -> float:
-    """The same by sums over counts; the draws are made anew, as for the first table of a process."""
+    """The same by sums over counts; the draws are made again, as for the first table of a process."""
     openness.dear_draws.cache_clear()
     return next_open_macro_f1(made)
 
@@ -177,8 +177,8 @@ def main() -> None:
             np.testing.assert_allclose(value, expected, atol=tolerance)
             rows.append([name, slow_time, 1e3 * fast_time, slow_time / fast_time])
     table = as_table(made)
-    whole = min(timeit.repeat(lambda: metrics.evaluate(table), number=1, repeat=5))
-    rows.append(["every metric of one such table (evaluate)", None, 1e3 * whole, None])
+    full = min(timeit.repeat(lambda: metrics.evaluate(table), number=1, repeat=5))
+    rows.append(["every metric of one such table (evaluate)", None, 1e3 * full, None])
     headers = ["3,783 known and 30,500 unknown videos", "by definition, s", "osarbench, ms", "times faster"]
     print(tabulate(rows, headers=headers, floatfmt=("", ".1f", ".1f", ",.0f"), missingval="-"))
 

@@ -171,7 +171,7 @@ def _values(statement: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _module_of(source: tuple[str, str | None]) -> str | None:
-    """Return the module that an imported name stands for, None if it stands for something in a module."""
+    """Return the module that an imported name refers to, None if it stands for something in a module."""
     module, name = source
     full = module if name is None else f"{module}.{name}"
     return full if _is_followed(full) and _file_of(full) is not None else None

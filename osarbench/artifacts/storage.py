@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and errors of the file system in words."""
+"""Atomic writes, and readable messages for errors of the file system."""
 
 import errno
 import hashlib
@@ -16,7 +16,7 @@ LITTLE_SPACE = 1_000_000  # bytes; with less left, a failed write is blamed on t
 
 @contextmanager
 def atomic_write(file: Path) -> Iterator[Path]:
-    """Yield a temporary path beside a file; on success it is synced to disk and renamed over the file."""
+    """Yield a temporary path next to a file; on success it is synced to disk and renamed over the file."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=f".tmp{file.suffix}", dir=file.parent)
@@ -42,7 +42,7 @@ def atomic_write(file: Path) -> Iterator[Path]:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file whole or not at all.
+    """Write a text file atomically.
 
     Raises:
         OsarbenchError: it cannot be written there, or the disk is full.

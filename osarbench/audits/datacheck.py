@@ -143,13 +143,18 @@ def render(report: Report) -> str:
     )
     notes = list(_notes(report))
     problems = report.problems
-    verdict = "A run would be wrong:" if problems else "No problem found: ready for a run."
-    parts = [f"{report.dataset} in {report.root}", table, *notes, "\n".join([verdict, *(f"  {p}" for p in problems)])]
+    conclusion = "A run would be wrong:" if problems else "No problem found: ready for a run."
+    parts = [
+        f"{report.dataset} in {report.root}",
+        table,
+        *notes,
+        "\n".join([conclusion, *(f"  {p}" for p in problems)]),
+    ]
     return "\n\n".join(parts)
 
 
 def to_json(report: Report) -> str:
-    """Return the whole report as JSON."""
+    """Return the report as JSON."""
     return json.dumps(asdict(report) | {"problems": report.problems, "ok": report.ok}, indent=1) + "\n"
 
 

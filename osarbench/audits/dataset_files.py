@@ -13,11 +13,11 @@ TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".toml", ".xml", ".yaml", ".h
 
 def below(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, hidden ones left out."""
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for folder_path, folders, names in os.walk(folder, followlinks=True):
         # A link to a folder above has no end.
-        here = Path(place).resolve()
-        folders[:] = [name for name in folders if not here.is_relative_to(Path(place, name).resolve())]
-        yield from (Path(place, name) for name in names if not name.startswith("."))
+        here = Path(folder_path).resolve()
+        folders[:] = [name for name in folders if not here.is_relative_to(Path(folder_path, name).resolve())]
+        yield from (Path(folder_path, name) for name in names if not name.startswith("."))
 
 
 def surplus(dataset: Dataset, below: Sequence[Path], listed: Iterable[Path]) -> tuple[str, ...]:

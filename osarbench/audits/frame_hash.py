@@ -40,7 +40,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class Pair(NamedTuple):
-    """Two videos with a near frame, by their places in what was searched."""
+    """Two videos with a near frame, by their positions in what was searched."""
 
     first: int
     second: int
@@ -113,7 +113,7 @@ def search(first: list[Hashes], second: list[Hashes]) -> list[Pair]:
 def _near_first(
     ours: npt.NDArray[np.uint64], theirs: npt.NDArray[np.uint64]
 ) -> Iterator[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]]:
-    """Yield the places of frames [F] and [G] whose first 64 bits are near, block by block."""
+    """Yield the positions of frames [F] and [G] whose first 64 bits are near, block by block."""
     height = max(1, _BLOCK // max(1, len(theirs)))
     for top in range(0, len(ours), height):
         distances = np.bitwise_count(ours[top : top + height, None] ^ theirs)
@@ -124,21 +124,21 @@ def _near_first(
 def _shrink(pixels: int) -> npt.NDArray[np.float32]:
     """Return the matrix [32, pixels] that averages pixels over equal areas."""
     edges = np.linspace(0, pixels, SIDE + 1)
-    place = np.arange(pixels)
-    share = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
+    position = np.arange(pixels)
+    share = np.minimum(edges[1:, None], position + 1) - np.maximum(edges[:-1, None], position)
     weights: npt.NDArray[np.float32] = (np.clip(share, 0, None) * (SIDE / pixels)).astype(np.float32)
     return weights
 
 
 def _cosines() -> npt.NDArray[np.float32]:
     """Return the matrix [32, 32] of the discrete cosine transform, type II."""
-    frequency, place = np.mgrid[:SIDE, :SIDE]
-    cosines: npt.NDArray[np.float32] = np.cos(np.pi * frequency * (2 * place + 1) / (2 * SIDE)).astype(np.float32)
+    frequency, position = np.mgrid[:SIDE, :SIDE]
+    cosines: npt.NDArray[np.float32] = np.cos(np.pi * frequency * (2 * position + 1) / (2 * SIDE)).astype(np.float32)
     return cosines
 
 
 def _lowest_frequencies() -> npt.NDArray[np.intp]:
-    """Return the places [256] of the lowest frequencies but the mean, the first 64 a square, in a flat [32 * 32]."""
+    """Return the positions [256] of the lowest frequencies but the mean, the first 64 a square, in a flat [32 * 32]."""
     rows, columns = np.mgrid[:SIDE, :SIDE].reshape(2, -1)
     order = np.lexsort((columns, rows, np.maximum(rows, columns)))  # growing squares
     return order[1 : 1 + 64 * WORDS]

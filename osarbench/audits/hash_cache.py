@@ -50,15 +50,15 @@ def hash_all(pieces: Sequence[Piece], folder: Path) -> dict[Piece, Hashes | str]
 def _hash_folder(
     pieces: Sequence[Piece], folder: Path, parent: Path, pool: ThreadPoolExecutor
 ) -> Iterator[tuple[Piece, Hashes | str]]:
-    """Yield what is kept, then what is computed; an unreadable file is tried anew each time."""
+    """Yield what is kept, then what is computed; an unreadable file is tried again each time."""
     store = _store(parent, folder)
     kept = _read(store)
     keys = {piece: piece.key for piece in pieces}
     yield from ((piece, kept[key]) for piece, key in keys.items() if key in kept)
     todo = [piece for piece, key in keys.items() if key not in kept]
-    for place in range(0, len(todo), CHUNK):
+    for position in range(0, len(todo), CHUNK):
         by_file: dict[Path, list[Piece]] = {}
-        for piece in todo[place : place + CHUNK]:
+        for piece in todo[position : position + CHUNK]:
             by_file.setdefault(piece.path, []).append(piece)
         for its, hashes in zip(by_file.values(), pool.map(_hash, by_file.values()), strict=True):
             kept |= {keys[piece]: one for piece, one in zip(its, hashes, strict=True) if not isinstance(one, str)}
@@ -81,7 +81,13 @@ def _read(store: Path) -> dict[str, Hashes]:
         with np.load(store) as file:
             pieces = np.split(file["hashes"], np.cumsum(file["counts"])[:-1])
             return dict(zip(file["keys"].tolist(), pieces, strict=True))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # it is a cache: what is damaged is made anew
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+    ):  # it is a cache: what is damaged is computed again
         return {}
 
 

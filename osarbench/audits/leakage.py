@@ -101,7 +101,7 @@ class Report:
 def audit(
     protocol: Protocol,
     plugins: Plugins,
-    places: Locations,
+    locations: Locations,
     *,
     frames: bool = True,
     pretrained_labels: Path | None = None,
@@ -117,12 +117,12 @@ def audit(
     """
     labels = None if pretrained_labels is None else read_labels(pretrained_labels)
     partial = protocol._replace(sections=replace(protocol.sections, complete=False))
-    listed = index.build(partial, plugins, places)
+    listed = index.build(partial, plugins, locations)
     rows = [_row(row) for row in listed.rows.to_dict("records")]
     counts = Counter(row.role for row in rows)
     unknown = sorted({row.label for row in rows if row.role == "unknown"})
     pieces = list(dict.fromkeys(row.piece for row in rows))
-    hashed = hash_all(pieces, places.cache / "frame_hashes") if frames else {}
+    hashed = hash_all(pieces, locations.cache / "frame_hashes") if frames else {}
     readable = {piece: its for piece, its in hashed.items() if not isinstance(its, str)}
     return Report(
         protocol=protocol.name,
@@ -143,7 +143,7 @@ def is_leak(roles: Sequence[str], *, test: Collection[str] = ("known",)) -> bool
 
     Args:
         test: the roles that count. A source that train and unknown videos share is reported only: an unknown action in
-            a scene known from training is what open-set tests are about. A whole file is another matter.
+            a scene known from training is what open-set tests are about. A shared file is another matter.
     """
     return any(role in test for role in roles) and any(role in TRAINED for role in roles)
 

@@ -15,11 +15,11 @@ NAMES = 20  #: names in a line
 def render(report: Report) -> str:
     """Return the report for people: a paragraph for each question, with the start of every list."""
     parts = [_videos(report), _groups(report), _files(report.same), _frames(report), _exposure(report)]
-    return "\n\n".join(["\n".join(lines) for part in parts if (lines := list(part))] + [_verdict(report)])
+    return "\n\n".join(["\n".join(lines) for part in parts if (lines := list(part))] + [_conclusion(report)])
 
 
 def to_json(report: Report) -> str:
-    """Return the whole report as JSON."""
+    """Return the report as JSON."""
     # A named tuple would become a list, which says no names.
     content: dict[str, Any] = {"protocol": report.protocol, "leaks": [_plain(leak) for leak in report.leaks]}
     for key, value in asdict(report).items():
@@ -28,7 +28,7 @@ def to_json(report: Report) -> str:
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
 
-def _verdict(report: Report) -> str:
+def _conclusion(report: Report) -> str:
     count = len(report.leaks)
     if count:
         what = _number(count, "group or file of the test is", "groups or files of the test are")

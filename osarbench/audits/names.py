@@ -1,6 +1,6 @@
 """How alike two class names are: shared word stems, so ride_bike is like Biking. It knows no synonyms.
 
-Names alone miss much (shoot_bow and Archery) and promise too much (hammering and HammerThrow): what they find is a
+Names alone miss much (shoot_bow and Archery) and suggest too much (hammering and HammerThrow): what they find is a
 candidate for manual review.
 """
 

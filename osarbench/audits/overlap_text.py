@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from osarbench.audits.exclusions import ExclusionList
 from osarbench.audits.overlap import NOTABLE, Candidate
-from osarbench.audits.sweep import METRICS, NONE, Result, Turn, turns
+from osarbench.audits.sweep import METRICS, NONE, RankReversal, Result, rank_reversals
 from osarbench.scores.metrics.registry import find
 
 SHOWN = 20  #: candidates in the terminal
@@ -18,10 +18,10 @@ VERDICT = "Candidates for manual review, not a verdict: what looks alike need no
 def render(
     candidates: Sequence[Candidate], results: Sequence[Result], lists: Mapping[str, ExclusionList], protocol: str | None
 ) -> str:
-    """Return candidates, results by list, and whose order turns round, for people."""
+    """Return candidates, results by list, and which lists reverse their order, for people."""
     parts = ["\n".join(_candidates(candidates, protocol))]
     if lists:
-        parts += [*_results(results), "\n".join(_turns(turns(results))), "\n".join(_sources(lists))]
+        parts += [*_results(results), "\n".join(_rank_reversals(rank_reversals(results))), "\n".join(_sources(lists))]
         if all(result.removed == 0 for result in results):
             parts.append(
                 "The tables have none of the listed classes by name, so no list changes anything. Give an imported "
@@ -33,13 +33,13 @@ def render(
 
 
 def to_json(candidates: Sequence[Candidate], results: Sequence[Result], lists: Mapping[str, ExclusionList]) -> str:
-    """Return all candidates, lists, results and turns as JSON."""
+    """Return all candidates, lists, results and rank reversals as JSON."""
     content: dict[str, Any] = {
         "verdict": VERDICT,
         "candidates": [candidate._asdict() for candidate in candidates],
         "lists": {name: its._asdict() for name, its in lists.items()},
         "results": [result._asdict() for result in results],
-        "turns": [turn._asdict() for turn in turns(results)],
+        "rank_reversals": [reversal._asdict() for reversal in rank_reversals(results)],
     }
     return json.dumps(content, indent=1) + "\n"
 
@@ -86,10 +86,10 @@ def _results(results: Sequence[Result]) -> Iterator[str]:
     yield f"The closed accuracy is the same with every list: {closed}."
 
 
-def _turns(found: Sequence[Turn]) -> Iterator[str]:
+def _rank_reversals(found: Sequence[RankReversal]) -> Iterator[str]:
     by_pair: dict[tuple[str, str, str], list[str]] = {}
-    for turn in found:
-        by_pair.setdefault((turn.metric, turn.better, turn.worse), []).append(turn.list)
+    for reversal in found:
+        by_pair.setdefault((reversal.metric, reversal.better, reversal.worse), []).append(reversal.list)
     if by_pair:
         yield "The order of methods depends on the list (whether by more than chance is not tested here):"
     for (metric, better, worse), titles in by_pair.items():

@@ -28,8 +28,8 @@ class Result(NamedTuple):
     closed_accuracy: float | None
 
 
-class Turn(NamedTuple):
-    """Two tables whose order a list turns round."""
+class RankReversal(NamedTuple):
+    """Two tables whose order a list reverses."""
 
     list: str
     metric: str
@@ -46,15 +46,15 @@ def sweep(tables: Mapping[str, pd.DataFrame], lists: Mapping[str, Collection[str
     ]
 
 
-def turns(results: Iterable[Result]) -> list[Turn]:
+def rank_reversals(results: Iterable[Result]) -> list[RankReversal]:
     """Return every pair of tables and metric whose order is another with a list than without any.
 
     Whether a difference is more than chance is another question, for a test on the same videos.
     """
-    return list(_turns(list(results)))
+    return list(_rank_reversals(list(results)))
 
 
-def _turns(results: list[Result]) -> Iterator[Turn]:
+def _rank_reversals(results: list[Result]) -> Iterator[RankReversal]:
     cells = {(result.list, result.table): result for result in results}
     tables = list(dict.fromkeys(result.table for result in results))
     for title in dict.fromkeys(result.list for result in results):
@@ -65,7 +65,7 @@ def _turns(results: list[Result]) -> Iterator[Turn]:
                 if None in before or None in after or (before[0] - before[1]) * (after[0] - after[1]) >= 0:
                     continue
                 better, worse = pair if (before[0] - before[1]) * find(metric).sign > 0 else pair[::-1]
-                yield Turn(title, metric, better, worse)
+                yield RankReversal(title, metric, better, worse)
 
 
 def _result(name: str, rows: pd.DataFrame, title: str, classes: frozenset[str]) -> Result:

@@ -64,7 +64,7 @@ def batch(step: int) -> tuple[Features, Tensor, Progress]:
 
 
 def progress(step: int) -> Progress:
-    """Return where training stands at a step of a short training."""
+    """Return the progress at a step of a short training."""
     return Progress(epoch=step * EPOCHS // STEPS, epochs=EPOCHS, step=step)
 
 

@@ -23,7 +23,7 @@ def named(case: MethodCase) -> None:
             "folder. Give it a name of its own."
         )
     if case.name == plugins.ALL_POSTHOC:
-        raise CheckFailed(f"The name '{case.name}' stands for all post-hoc methods. Rename it.")
+        raise CheckFailed(f"The name '{case.name}' means all post-hoc methods. Rename it.")
 
 
 def default_construction(case: MethodCase) -> None:

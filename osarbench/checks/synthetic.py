@@ -1,7 +1,7 @@
 """Synthetic data: features of known and unknown videos for which the right answer is known.
 
 Latent variables are Gaussian clusters on random directions; features are a random rectified layer on them, so that they
-are not negative, as after a network's last ReLU, and no class lies on an axis of its own.
+are not negative, as after a network's last ReLU, and no class is on an axis of its own.
 """
 
 from functools import cache

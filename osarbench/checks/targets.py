@@ -25,7 +25,7 @@ class Target(NamedTuple):
 
 
 def find(asked: Sequence[str], kind: str | None = None) -> list[Target]:
-    """Return the plugins that names, plugin files and packages stand for; all that are installed if none is given.
+    """Return the plugins that names, plugin files and packages name; all that are installed if none is given.
 
     Raises:
         OsarbenchError: there is none of this name, or a file or package cannot be loaded or offers nothing.

@@ -65,14 +65,14 @@ def audit(
     copies are candidates for manual review.
     """
     from osarbench.audits import leakage, leakage_text
-    from osarbench.data import locations as places
+    from osarbench.data import locations
     from osarbench.plugins import loading as plugins
     from osarbench.protocols import protocol as protocols
 
     report = leakage.audit(
         protocols.read(protocol),
         plugins.load(kinds=("datasets",)),
-        places.find(data=data, cache=cache),
+        locations.find(data=data, cache=cache),
         frames=not no_frames,
         pretrained_labels=pretrained_labels,
     )

@@ -79,8 +79,8 @@ def cache(
         samples.listed(index.build(read, available, found)), short_side=spec.short_side,
         middle=read.sections.middle_frames, folder=found.cache / "clips", workers=workers or stores.cores(), kind=store,
     )  # fmt: skip
-    for place, reason in made.unreadable:
-        click.echo(f"unreadable: {made.sources[place].path}: {reason}")
+    for position, reason in made.unreadable:
+        click.echo(f"unreadable: {made.sources[position].path}: {reason}")
     readable = len(made.sources) - len(made.unreadable)
     click.echo(f"{readable} videos are in {found.cache / 'clips' / made.recipe.folder}.")
 

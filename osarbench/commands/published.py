@@ -39,7 +39,7 @@ def import_(
     """Make scores tables of other people's score files, and say what is wrong with them.
 
     FILES are .npz files of DEAR, PSL or SOAR, CSV files, or two MMAction2 dumps as JSON: that of the known videos, then
-    that of the unknown ones. Nothing in a file is ever executed. A JSON file beside each table says where it came from.
+    that of the unknown ones. Nothing in a file is ever executed. A JSON file next to each table tells its origin.
     """
     from osarbench.published import importing, integrity, text
 
@@ -61,9 +61,9 @@ def import_(
         target = output or Path(f"{loaded.files[0].name.removesuffix('.gz').rpartition('.')[0]}.csv.gz")
         if any(target.resolve() == file.resolve() for file in loaded.files):
             raise OsarbenchError(f"{target} is the file to import. Name another with --output.")
-        beside = importing.write(rows, target, origin)
+        origin_file = importing.write(rows, target, origin)
         click.echo("".join(f"  taken: {choice}\n" for choice in origin["choices"]), nl=False)
-        click.echo(f"  {len(rows):,} rows are in {target}, where they came from in {beside.name}")
+        click.echo(f"  {len(rows):,} rows are in {target}, where they came from in {origin_file.name}")
         if publish_to is not None:
             if wrong:
                 raise OsarbenchError("Nothing is published: errors were found, so numbers of this file are wrong.")
@@ -76,7 +76,7 @@ def import_(
 @click.argument("folder", type=FOLDER)
 @click.option("--json", "json_file", type=FILE, help="Write every number with all its digits to this file.")
 def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
-    """Recompute a paper's published numbers from its score files, each beside what was printed.
+    """Recompute a paper's published numbers from its score files, each next to what was printed.
 
     FOLDER holds the files as they were published (results/, results_ft_hmdb/ ...). Then the same files are ranked
     without a threshold, without listed overlapping classes, and where 95 % of the known videos are accepted.
@@ -163,7 +163,7 @@ def _rows(
 
 def _classes(name: str | None) -> tuple[Sequence[str] | None, str]:
     """Return the class names of a file, or of a data set by name, and where they are from."""
-    from osarbench.data import locations as places
+    from osarbench.data import locations
     from osarbench.plugins import loading as plugins
     from osarbench.published import importing
 
@@ -182,7 +182,7 @@ def _classes(name: str | None) -> tuple[Sequence[str] | None, str]:
     except OsarbenchError:
         pass
     try:
-        return dataset(places.find().dataset(name, None, embedded=dataset.embedded)).classes, f"the data set {name}"
+        return dataset(locations.find().dataset(name, None, embedded=dataset.embedded)).classes, f"the data set {name}"
     except OsarbenchError as error:
         raise OsarbenchError(
             f"The class names of the data set '{name}' are in its annotations, and these are not found. Name their "

@@ -55,7 +55,7 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--plugin", "plugin_files", multiple=True, type=FILE, help="Uninstalled plugin file to load as well.")
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
-@click.option("--redo", is_flag=True, help="Make anew what was made with other settings.")
+@click.option("--redo", is_flag=True, help="Make again what was made with other settings.")
 @click.option("--dry-run", is_flag=True, help="Show what would be made, and what differs; make nothing.")
 @click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
               help="Add the entries to a leaderboards folder.")  # fmt: skip
@@ -63,20 +63,20 @@ def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
     publish_to: Path | None, no_train: bool, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Train, score and evaluate; what stands from an earlier run is reused, an interrupted one goes on."""
+    """Train, score and evaluate; what an earlier run has made is reused, an interrupted run goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
     # times slower as soon as anything else runs; not to spin costs a small network a third of its speed on idle cores.
     # Whoever has set either of these knows better.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench.commands.scores import print_metrics
-    from osarbench.data import locations as places
+    from osarbench.data import locations
     from osarbench.reports.figures import draw
     from osarbench.run.config import RunConfig
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
-    found = places.find(data=data, cache=cache, weights=_weights_path(weights))
+    found = locations.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     config = RunConfig(
         methods=names, locations=found, weights=weights, settings=_settings(settings), train=not no_train,

@@ -22,7 +22,7 @@ def weights() -> None:
 
 @weights.command()
 @click.argument("file", type=FILE)
-@click.option("--backbone", "names", multiple=True, help="Only this backbone, with all keys that are amiss.")
+@click.option("--backbone", "names", multiple=True, help="Only this backbone, with all missing and unexpected keys.")
 def inspect(file: Path, names: Sequence[str]) -> None:
     """Say what FILE is and which backbones take it. No code in it is run."""
     from osarbench.plugins import loading as plugins
@@ -51,7 +51,7 @@ def inspect(file: Path, names: Sequence[str]) -> None:
 def convert(file: Path, new: Path, unpickle: bool) -> None:
     """Write the tensors of the torch checkpoint FILE to NEW.safetensors, without whatever else it holds.
 
-    Checkpoints of old training frameworks may hold objects beside their weights, and are refused for it: to load an
+    Checkpoints of old training frameworks may hold objects besides their weights, and are refused for that: to load an
     object is to run code that the file names. --unpickle does so once; the new file holds tensors alone.
     """
     from safetensors.torch import save_file
@@ -112,18 +112,18 @@ def _lines(file: Path, reports: Mapping[str, "WeightsReport"], *, shown: int | N
     lines.append(f"fits: {', '.join(fitting) or 'no backbone, as they are set by default'}")
     for name, report in reports.items():
         if not report.fits and (shown is None or _nearly(report)):
-            lines += [f"does not fit {name}:", *(f"  {line}" for line in _amiss(report, shown))]
+            lines += [f"does not fit {name}:", *(f"  {line}" for line in _mismatched(report, shown))]
     return lines
 
 
 def _nearly(report: "WeightsReport") -> bool:
-    """Whether it is worth showing why a backbone does not take the file: a preset may, or a few keys are amiss."""
+    """Whether it is worth showing why a backbone does not take the file: a preset may, or few keys differ."""
     if report.refusal is not None:
         return "preset" in report.refusal
     return len(report.missing) + len(report.unexpected) + len(report.misshapen) <= 20
 
 
-def _amiss(report: "WeightsReport", shown: int | None) -> list[str]:
+def _mismatched(report: "WeightsReport", shown: int | None) -> list[str]:
     if report.refusal is not None:
         return [report.refusal]
     kinds = {"missing": report.missing, "unexpected": report.unexpected, "misshapen": report.misshapen}

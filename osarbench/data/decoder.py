@@ -49,7 +49,7 @@ def version() -> str:
 class Decoder:
     """One open video file. Iterate once, inside `with`: it yields (seconds, frame) in the order of display.
 
-    The seconds are the last at which the frame's time stamp may stand: stamps are whole ticks, so that where these are
+    The seconds are the last at which the frame's time stamp may be: stamps are whole ticks, so that where these are
     a millisecond or shorter (Matroska, MP4), half a tick is added. A frame is at or after `start` if seconds >= start.
 
     Raises:
@@ -165,7 +165,7 @@ def _of_several_frames(path: Path, streams: list[av.VideoStream]) -> set[int]:
 
 
 class _Joints:
-    """Where recordings were joined (MPEG-TS, DVD): time stamps start anew, and are shifted to go on."""
+    """Where recordings were joined (MPEG-TS, DVD): time stamps start again, and are shifted to go on."""
 
     def __init__(self, tick: Fraction) -> None:
         self.gap, self.step_back = _GAP / tick, _STEP_BACK / tick  # in ticks

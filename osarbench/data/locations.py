@@ -1,4 +1,4 @@
-"""Where things lie on this machine: data sets, cache, weights, runs. None of it is part of a result."""
+"""Where things are on this machine: data sets, cache, weights, runs. None of it is part of a result."""
 
 import os
 import tomllib
@@ -27,7 +27,7 @@ class Locations:
         """Return the root of a data set.
 
         Raises:
-            OsarbenchError: nobody said where the data sets lie.
+            OsarbenchError: nobody said where the data sets are.
         """
         if embedded:
             return self.cache / "data" / name
@@ -41,7 +41,7 @@ class Locations:
         return self.data / (folder or name)
 
     def weights_file(self, name: str) -> Path | None:
-        """Return where a weights file lies: below --weights, or in weights/ in or beside the data folder."""
+        """Return the path of a weights file: below --weights, or in weights/ in or next to the data folder."""
         if self.weights is not None and (self.weights.is_file() or self.weights.suffix):
             return self.weights
         folders = [self.weights] if self.weights else []

@@ -184,7 +184,7 @@ def srtg(recipe: Recipe, *, long: bool = True, short: bool = True) -> Schedule:
     spans = []
     for step, end in enumerate((*recipe.milestones, recipe.epochs)):
         rate = recipe.gamma**step
-        spans.append(Span(end, tuple(Phase(cycle, rate * 0.5**place) for place, cycle in enumerate(cycles))))
+        spans.append(Span(end, tuple(Phase(cycle, rate * 0.5**position) for position, cycle in enumerate(cycles))))
     return Schedule(recipe, tuple(spans), LEAST_RATE)
 
 
@@ -231,7 +231,7 @@ class MultigridSampler(Sampler[list[tuple[int, int, Shape]]]):
         order = np.random.default_rng([self.seed, epoch]).permutation(self.videos)
         for batch in self.schedule.batches(epoch, self.videos):
             places = order[start : start + batch.clips][self.rank :: self.processes]
-            yield [(epoch, int(place), batch.shape) for place in places]
+            yield [(epoch, int(position), batch.shape) for position in places]
             start += batch.clips
 
 
@@ -253,8 +253,8 @@ def _planned(phases: tuple[Phase, ...], count: int) -> list[Batch]:
     """Return so many batches, equally many a phase; short cycles go on from one phase to the next."""
     return [
         Batch(shape := phase.cycle[step % len(phase.cycle)], shape.batch, phase.rate)
-        for place, phase in enumerate(phases)
-        for step in range(place * count // len(phases), (place + 1) * count // len(phases))
+        for position, phase in enumerate(phases)
+        for step in range(position * count // len(phases), (position + 1) * count // len(phases))
     ]
 
 

@@ -184,10 +184,10 @@ def _check_folder(folder: Path) -> None:
     Raises:
         OsarbenchError: it cannot be made, or a link on the way to it leads nowhere.
     """
-    for place in (folder, *folder.parents):
-        if place.is_symlink() and not place.exists():
+    for parent in (folder, *folder.parents):
+        if parent.is_symlink() and not parent.exists():
             raise OsarbenchError(
-                f"{place} is a link to {place.readlink()}, where nothing is. Make that folder, or use --cache DIR."
+                f"{parent} is a link to {parent.readlink()}, where nothing is. Make that folder, or use --cache DIR."
             )
     try:
         folder.mkdir(parents=True, exist_ok=True)

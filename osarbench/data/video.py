@@ -34,7 +34,7 @@ class PieceFrame(NamedTuple):
     """One frame of one of several pieces of a video."""
 
     piece: int  #: its place among the cuts
-    place: int  #: of the frame in the piece
+    position: int  #: of the frame in the piece
     frame: Frames  #: uint8 [H, W, 3]
 
 
@@ -168,8 +168,8 @@ def read_chosen(
         frames = each_piece_frame(
             path, [cuts[piece] for piece in again], short_side=short_side, wanted=[missing[piece] for piece in again]
         )
-        for place, index, frame in frames:
-            found[again[place]][index] = frame
+        for position, index, frame in frames:
+            found[again[position]][index] = frame
     return [
         count if isinstance(count, str) else np.stack([frames[index] for index in indices])
         for count, indices, frames in zip(counts, chosen, found, strict=True)

@@ -99,7 +99,7 @@ def _check_start(path: Path, start: bytes) -> None:
     if not start:
         raise OsarbenchError(f"{path} is empty. Download it again.")
     if start.startswith(b"version https://git-lfs"):
-        raise OsarbenchError(f"{path} is a Git LFS pointer, not the weights it stands for. Run `git lfs pull` there.")
+        raise OsarbenchError(f"{path} is a Git LFS pointer, not the weights themselves. Run `git lfs pull` there.")
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise OsarbenchError(f"{path} is a web page, not weights: the download was answered with HTML. Get it again.")
     if start.isascii() and b"\0" not in start:

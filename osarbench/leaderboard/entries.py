@@ -41,7 +41,7 @@ def publish_run(scores: Path, folder: Path) -> Path:
     made = manifest.read(scores)
     if made is None:
         raise OsarbenchError(
-            f"{scores} has no manifest beside it, so nobody can say what it was made from. Publish the table of a run "
+            f"{scores} has no manifest next to it, so nobody can say what it was made from. Publish the table of a run "
             "(scores.csv in its method's folder), or import somebody else's with `osarbench import --publish`."
         )
     origin = made.get("origin")
@@ -113,7 +113,7 @@ def read(folder: Path, protocol: Protocol) -> list[Entry]:
 
     Raises:
         OsarbenchError: a file has no facts or other rows than it was made with, belongs to another version of the
-            protocol, lies under another name than its own, is not sound, or has other test videos than other runs.
+            protocol, is filed under another name than its own, is not sound, or has other test videos than other runs.
     """
     entries = [_entry(file, protocol) for file in sorted(folder.glob(f"*/*{SUFFIX}"))]
     # Published scores files name no videos, and some hold padded rows.

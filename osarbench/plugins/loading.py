@@ -31,7 +31,7 @@ __all__ = [
 
 KINDS = ("datasets", "modalities", "backbones", "methods")
 ALL_POSTHOC = "all-posthoc"  #: the name of a group, so no method may have it
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  #: what can stand in a command, a folder and a table
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  #: what is allowed in a command, a folder and a table
 _SINGULAR = {
     "datasets": "data set", "modalities": "modality", "backbones": "backbone", "methods": "method", "heads": "head",
 }  # fmt: skip
@@ -212,7 +212,7 @@ def _check_class(cls: Any, kind: str) -> None:
     if NAME.fullmatch(name) is None:
         raise OsarbenchError(f"{_label(cls)} is named '{name}'; a name has letters, digits, _ and - alone. Rename it.")
     if name == ALL_POSTHOC:
-        raise OsarbenchError(f"{_label(cls)} is named '{name}', which stands for all post-hoc methods. Rename it.")
+        raise OsarbenchError(f"{_label(cls)} is named '{name}', which means all post-hoc methods. Rename it.")
 
 
 def _check_modality(cls: Any) -> None:

@@ -24,7 +24,7 @@ class _Module(NamedTuple):
 
     @property
     def package(self) -> str:
-        """The package that relative imports start from; empty for a module that stands alone."""
+        """The package that relative imports start from; empty for a module outside packages."""
         return self.name if self.file.name == "__init__.py" else self.name.rpartition(".")[0]
 
 
@@ -42,7 +42,7 @@ def source(plugin: type) -> Path | None:
 def code_files(plugin: type) -> list[Path]:
     """Return the source files a plugin class is made of: those of it and its bases, and all that these import.
 
-    Imports are read from the source, wherever they stand: at the top, inside functions, relative or not, and by
+    Imports are read from the source, wherever they are: at the top, inside functions, relative or not, and by
     ``importlib.import_module`` with a constant name. They are followed into the plugin's folder and package, into what
     else its distribution installs, into other plugins, and into any other source that no installed distribution owns.
     The core and libraries are not followed, nor is what only a type checker imports.
@@ -70,12 +70,12 @@ def code_files(plugin: type) -> list[Path]:
 def _modules(name: str, folder: Path) -> Iterator[_Module]:
     """Yield the source files that an import of a dotted name runs: packages on the way to it, and itself."""
     parts = name.split(".")
-    places = [place for place in _places(parts[0], folder) if _is_own(parts[0], place, folder)]
+    places = [path for path in _places(parts[0], folder) if _is_own(parts[0], path, folder)]
     for depth, part in enumerate(parts):
         if depth:
-            places = [its for place in places if place.is_dir() for its in _at(place, part)]
-        for place in places:
-            file = place / "__init__.py" if place.is_dir() else place
+            places = [its for path in places if path.is_dir() for its in _at(path, part)]
+        for path in places:
+            file = path / "__init__.py" if path.is_dir() else path
             if file.is_file():
                 yield _Module(".".join(parts[: depth + 1]), file.resolve())
 
@@ -94,7 +94,7 @@ def _places(top: str, folder: Path) -> list[Path]:
     if spec is None:  # a folder that the plugin puts on the path when it needs it
         return _at(folder, top)
     if spec.submodule_search_locations is not None:
-        return [Path(place) for place in spec.submodule_search_locations]
+        return [Path(path) for path in spec.submodule_search_locations]
     return [Path(spec.origin)] if spec.has_location and spec.origin else []
 
 
@@ -109,16 +109,16 @@ def _at(folder: Path, part: str) -> list[Path]:
     return extensions[:1] or ([package] if package.is_dir() else [])
 
 
-def _is_own(name: str, place: Path, folder: Path) -> bool:
-    """Whether a module is a plugin's: by its name, by its place in the plugin's folder, or because it is no library."""
+def _is_own(name: str, path: Path, folder: Path) -> bool:
+    """Whether a module is a plugin's: by its name, by being in the plugin's folder, or because it is no library."""
     top = name.split(".")[0]
     if top in CORE or top in sys.stdlib_module_names:
         return False
     if top in _of_plugins():
         return True
-    if {"site-packages", "dist-packages"} & set(place.parts):
+    if {"site-packages", "dist-packages"} & set(path.parts):
         return False
-    return place.resolve().is_relative_to(folder) or top not in _of_distributions()
+    return path.resolve().is_relative_to(folder) or top not in _of_distributions()
 
 
 @lru_cache(maxsize=1)
@@ -142,13 +142,13 @@ def _imports(file: Path, modified: int, package: str) -> tuple[str, ...]:
     """Return the absolute names that a source file imports; of ``from a import b``, ``a.b`` too, if it is a module."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # never loaded, or it would not stand here
+    except (SyntaxError, ValueError):  # never loaded, or it would not be here
         return ()
     return tuple(dict.fromkeys(name for node in _executed(tree) for name in _named(node, package)))
 
 
 def _executed(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield the nodes of a module, without what stands under ``if TYPE_CHECKING``."""
+    """Yield the nodes of a module, without what is under ``if TYPE_CHECKING``."""
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()

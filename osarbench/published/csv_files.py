@@ -80,7 +80,7 @@ def _named(path: Path, choices: dict[str, None]) -> pd.DataFrame:
             named[column] = _numbers(path, column, named[column])
     if "uncertainty" not in named:
         named["uncertainty"] = 1 - named["confidence"]
-        choices["there is no uncertainty: 1 - confidence stands for it"] = None
+        choices["there is no uncertainty: 1 - confidence is used"] = None
     return named
 
 

@@ -91,7 +91,7 @@ def to_table(
 
 
 def write(rows: pd.DataFrame, path: Path, origin: dict[str, Any]) -> Path:
-    """Write a scores table and, beside it, its origin as JSON; return the path of the latter.
+    """Write a scores table and, next to it, its origin as JSON; return the path of the latter.
 
     Raises:
         OsarbenchError: the table is not sound, or cannot be written.
@@ -99,11 +99,11 @@ def write(rows: pd.DataFrame, path: Path, origin: dict[str, Any]) -> Path:
     table.validate(rows)
     with storage.atomic_write(path) as temporary:
         table.write(rows, temporary)
-    beside = path.with_name(f"{path.name.removesuffix('.gz').removesuffix('.csv')}.origin.json")
-    with storage.atomic_write(beside) as temporary:
+    origin_file = path.with_name(f"{path.name.removesuffix('.gz').removesuffix('.csv')}.origin.json")
+    with storage.atomic_write(origin_file) as temporary:
         stated = {"table": path.name, "table_sha256": storage.sha256(path), **origin}
         temporary.write_text(json.dumps(stated, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return beside
+    return origin_file
 
 
 def origin_of(
@@ -178,7 +178,7 @@ def _named(classes: AnyArray, side: str, given: Sequence[str] | None) -> list[st
 
 
 def _rows(part: Part, role: str, source: str, labels: Sequence[str], predicted: Sequence[str]) -> pd.DataFrame:
-    numbered = np.array([f"row {place:05d}" for place in range(len(part.labels))])
+    numbered = np.array([f"row {position:05d}" for position in range(len(part.labels))])
     columns = {"label": labels, "predicted": predicted, "confidence": part.confidence, "uncertainty": part.uncertainty}
     if part.label_ranks is not None and role != "unknown":
         columns[table.LABEL_RANK] = part.label_ranks

@@ -143,7 +143,7 @@ def _plateau(scores: Scores) -> Iterator[Finding]:
     shares = [float((its <= plateau * (1 + 1e-6)).mean()) for its in (known, unknown)]
     yield Finding(
         "evidence saturated", "warning",
-        f"{100 * shares[0]:.1f} % of the known and {100 * shares[1]:.1f} % of the unknown rows lie at or below the "
+        f"{100 * shares[0]:.1f} % of the known and {100 * shares[1]:.1f} % of the unknown rows are at or below the "
         f"vacuity {plateau:.7f} = K / (e^10 + K), where exp evidence is clamped.",
         int((values <= plateau * (1 + 1e-6)).sum()),
         "Below it the order of videos says little (more evidence for WRONG classes counts as more certain), so the "

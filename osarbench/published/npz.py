@@ -97,7 +97,7 @@ def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         shape, _, dtype = read(opened)
         stated = math.prod(shape) * dtype.itemsize
         if dtype.hasobject:
-            return  # refused in words of its own
+            return  # refused with a message of its own
         if min(shape, default=0) < 0 or math.prod(shape) > MAX_BYTES or stated > member.file_size:
             raise ValueError(f"{member.filename} states {stated:,} bytes, and {member.file_size:,} are there")
 
@@ -196,7 +196,7 @@ def _train(path: Path, arrays: Mapping[str, AnyArray], choices: dict[str, None])
     labels = arrays["train_label"].reshape(-1)
     predicted = arrays.get("train_pred", labels).reshape(-1)
     if "train_pred" not in arrays:
-        choices["training videos have no prediction: their label stands for it; only their uncertainty is used"] = None
+        choices["training videos have no prediction: their label is used; only their uncertainty is used"] = None
     return part(f"{path} (training videos)", uncertainty=scored, predicted=predicted, labels=labels), threshold
 
 

@@ -37,7 +37,7 @@ def find(labels: AnyArray, official: Official) -> Padding | None:
         if -(-videos // processes) * processes != len(labels):
             continue
         for batch in range(1, min(LARGEST_BATCH, len(labels) // processes) + 1):
-            rows, repeats = (place(its, len(labels), processes, batch) for its in (listed, listed - videos))
+            rows, repeats = (row_of(its, len(labels), processes, batch) for its in (listed, listed - videos))
             if (labels[rows] == labels[repeats]).all() and _counts(np.delete(labels, rows), wanted):
                 found.setdefault(tuple(rows.tolist()), set()).add(tuple(repeats.tolist()))
     if len(found) != 1:
@@ -46,10 +46,10 @@ def find(labels: AnyArray, official: Official) -> Padding | None:
     return Padding(list(surplus), list(candidates.pop()) if len(candidates) == 1 else [])
 
 
-def place(listed: AnyArray, rows: int, processes: int, batch: int) -> AnyArray:
-    """Return the row of a file of ``rows`` rows at which each video of the sampler's list stands.
+def row_of(listed: AnyArray, rows: int, processes: int, batch: int) -> AnyArray:
+    """Return the row of a file of ``rows`` rows at which each video of the sampler's list is.
 
-    >>> place(np.arange(8), rows=8, processes=2, batch=3).tolist()
+    >>> row_of(np.arange(8), rows=8, processes=2, batch=3).tolist()
     [0, 3, 1, 4, 2, 5, 6, 7]
     """
     process, position = listed % processes, listed // processes

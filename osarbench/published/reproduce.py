@@ -1,4 +1,4 @@
-"""A published table beside what its own files give, cell by cell, in the publication's own way of computing."""
+"""A published table next to what its own files give, cell by cell, in the publication's own way of computing."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -41,7 +41,7 @@ class Reproduction(NamedTuple):
 
 
 def reproduce(published: PublishedTable, folder: Path) -> Reproduction:
-    """Recompute every published number whose scores file lies below ``folder``.
+    """Recompute every published number whose scores file is below ``folder``.
 
     Raises:
         OsarbenchError: the folder has none of the files, or one of them cannot be read.

@@ -91,7 +91,7 @@ def _class_names(labels: AnyArray) -> Callable[[int], str]:
 
 
 def _without(scores: Scores, role: str, rows: list[int]) -> str:
-    """Return in words how AUROC changes without some rows of a role."""
+    """Describe how AUROC changes without some rows of a role."""
     if not rows or not all(np.isfinite(part.uncertainty).all() for part in (scores.known, scores.unknown)):
         return "Videos that the sampler repeated count twice, in every metric."
     given = {"known": scores.known.uncertainty, "unknown": scores.unknown.uncertainty}
@@ -104,7 +104,7 @@ def _without(scores: Scores, role: str, rows: list[int]) -> str:
 
 
 def _scored_twice(part: Part, padding: Padding | None) -> str:
-    """Return in words whether repeated videos got their first score again."""
+    """Say whether repeated videos got their first score again."""
     if padding is None or not padding.repeats:
         return ""
     first, again = part.uncertainty[padding.repeats], part.uncertainty[padding.rows]
@@ -126,7 +126,7 @@ def _labels(role: str, part: Part, official: Official | None) -> Iterator[Findin
         harmless = role == "unknown" and count == len(part.labels)  # they may never have had classes
         yield Finding(
             "placeholder labels", "warning" if harmless else "error",
-            f"{count:,} of {len(part.labels):,} {role} rows have the label {label}: it stands for other classes"
+            f"{count:,} of {len(part.labels):,} {role} rows have the label {label}: it replaces other classes"
             + (f" ({len(np.unique(part.labels))} labels instead of {len(official.counts)})." if official else "."),
             count, effect + (" So does the closed accuracy." if role == "known" else ""),
         )  # fmt: skip
@@ -181,8 +181,8 @@ def _repeated(part: Part) -> list[list[int]]:
     order = np.argsort(value, kind="stable")
     ends = np.cumsum(counts)
     found = []
-    for place in np.flatnonzero((counts > 1) & (counts <= max(4, COMMON * len(part.labels)))):
-        rows = order[ends[place] - counts[place] : ends[place]]
+    for position in np.flatnonzero((counts > 1) & (counts <= max(4, COMMON * len(part.labels)))):
+        rows = order[ends[position] - counts[position] : ends[position]]
         same = all(len(np.unique(its[rows])) == 1 for its in (part.labels, part.predicted, part.confidence))
         if same and np.isfinite(part.uncertainty[rows[0]]):
             found.append(rows.tolist())

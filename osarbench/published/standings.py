@@ -31,8 +31,8 @@ class Standing(NamedTuple):
     values: dict[str, dict[str, float]]  #: view -> method -> percent
 
 
-class Turn(NamedTuple):
-    """A view in which pairs of methods stand the other way round than in the publication's own."""
+class RankReversal(NamedTuple):
+    """A view in which pairs of methods are ranked the other way round from the publication's own."""
 
     view: str
     order: list[str]  #: methods, best first
@@ -56,12 +56,12 @@ def standings(
     return [_standing(rows, files, lists) for rows in groups.values() if len(rows) > 1]
 
 
-def turns(standing: Standing) -> list[Turn]:
-    """Return, for every view but the reference, the pairs of methods whose order turns round.
+def rank_reversals(standing: Standing) -> list[RankReversal]:
+    """Return, for every view but the reference, the pairs of methods whose order is reversed.
 
     Whether a difference is more than chance is another question, for a test on the same videos.
     """
-    return [_turn(standing, view, values) for view, values in standing.values.items() if view != standing.reference]
+    return [_reversal(standing, view, values) for view, values in standing.values.items() if view != standing.reference]
 
 
 def order(standing: Standing, view: str) -> list[str]:
@@ -70,7 +70,7 @@ def order(standing: Standing, view: str) -> list[str]:
     return sorted(values, key=lambda method: values[method] * _sign(view), reverse=True)
 
 
-def _turn(standing: Standing, view: str, values: Mapping[str, float]) -> Turn:
+def _reversal(standing: Standing, view: str, values: Mapping[str, float]) -> RankReversal:
     reference = standing.values[standing.reference]
     pairs, compared = [], 0
     for first, second in combinations([method for method in reference if method in values], 2):
@@ -79,7 +79,7 @@ def _turn(standing: Standing, view: str, values: Mapping[str, float]) -> Turn:
         compared += before * after != 0
         if before * after < 0:
             pairs.append((first, second) if after > 0 else (second, first))
-    return Turn(view, order(standing, view), pairs, compared)
+    return RankReversal(view, order(standing, view), pairs, compared)
 
 
 def _sign(view: str) -> int:

@@ -46,7 +46,7 @@ class PublishedTable(NamedTuple):
     name: str  #: the file's stem
     title: str
     citation: str
-    source: str  #: where in the publication or its repository the numbers stand
+    source: str  #: where in the publication or its repository the numbers are
     columns: Mapping[str, str]  #: column -> what it is
     conventions: Mapping[str, Convention]  #: protocol -> how its numbers are computed
     rows: tuple[Row, ...]

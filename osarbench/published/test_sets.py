@@ -109,5 +109,5 @@ def numbers(labels: AnyArray, official: Official) -> AnyArray | None:
     names = sorted(set(labels.tolist()), key=str.casefold)
     if len(names) != len(official.counts):
         return None
-    place = {name: number for number, name in enumerate(names)}
-    return np.array([place[name] for name in labels.tolist()], np.int64)
+    position = {name: number for number, name in enumerate(names)}
+    return np.array([position[name] for name in labels.tolist()], np.int64)

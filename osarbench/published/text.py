@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from osarbench.published.findings import Finding
 from osarbench.published.reproduce import Cell, Reproduction
-from osarbench.published.standings import Standing, Turn, order, turns
+from osarbench.published.standings import RankReversal, Standing, order, rank_reversals
 from osarbench.published.tables import PublishedTable
 
 #: Differences in points within which numbers are counted.
@@ -45,7 +45,8 @@ def reproduction_json(published: PublishedTable, result: Reproduction, compared:
             for row, column, stated, recomputed, plain in result.cells
         ],
         "standings": [
-            {**its._asdict(), "turns": [turn._asdict() for turn in turns(its)]} for its in compared
+            {**its._asdict(), "rank_reversals": [reversal._asdict() for reversal in rank_reversals(its)]}
+            for its in compared
         ],
     }  # fmt: skip
     return json.dumps(value, indent=1) + "\n"
@@ -85,37 +86,37 @@ def _line(cell: Cell) -> list[Any]:
 def _standings(compared: Sequence[Standing]) -> Iterator[str]:
     for standing in compared:
         methods = order(standing, standing.reference)
-        turned = {turn.view: turn for turn in turns(standing)}
+        reversals = {reversal.view: reversal for reversal in rank_reversals(standing)}
         lines = [
             [
                 view,
                 *(values.get(method) for method in methods),
-                f"{len(turned[view].pairs)} of {turned[view].compared}" if view in turned else "",
+                f"{len(reversals[view].pairs)} of {reversals[view].compared}" if view in reversals else "",
             ]
             for view, values in standing.values.items()
         ]
         yield f"\nThe same files in other views: {standing.protocol}, {standing.backbone}, {standing.training}."
-        yield tabulate(lines, headers=["", *methods, "pairs turned round"], floatfmt=".2f", missingval="-")
+        yield tabulate(lines, headers=["", *methods, "reversed pairs"], floatfmt=".2f", missingval="-")
         yield from _orders(standing)
     if compared:
         yield "\n" + _prose(
             "FPR95 counts known videos at the first threshold that rejects 95 % of the unknown (lower is better). A "
             "threshold that accepts 95 % of the known TEST videos is a diagnosis: nobody could choose it beforehand. "
-            "Whether a turned pair is more than chance is for a test on the same videos: osarbench compare."
+            "Whether a reversal is more than chance takes a paired test on the same videos: osarbench compare."
         )
 
 
 def _orders(standing: Standing) -> Iterator[str]:
     """Yield the order of methods in each view; views that agree share a line."""
-    views: dict[str, list[Turn]] = {}
-    for turn in turns(standing):
-        views.setdefault(", ".join(turn.order), []).append(turn)
+    views: dict[str, list[RankReversal]] = {}
+    for reversal in rank_reversals(standing):
+        views.setdefault(", ".join(reversal.order), []).append(reversal)
     yield _prose(f"{standing.reference}: {', '.join(order(standing, standing.reference))}.")
     for methods, its in views.items():
         pairs = ", ".join(f"{better} before {worse}" for better, worse in its[0].pairs)
         whole = len(its[0].pairs) == its[0].compared
-        what = " The whole order turns round." if whole else f" Turned round: {pairs}." if pairs else ""
-        yield _prose(f"{'; '.join(turn.view for turn in its)}: {methods}.{what}")
+        what = " The whole order is reversed." if whole else f" Reversed: {pairs}." if pairs else ""
+        yield _prose(f"{'; '.join(reversal.view for reversal in its)}: {methods}.{what}")
 
 
 def _prose(text: str) -> str:

@@ -12,7 +12,7 @@ _ESCAPED = {
     # after the end of a row, these would be its options; two hyphens would be a dash
     "[": "{[}", "]": "{]}", "*": "{*}", "-": "{-}",
 }  # fmt: skip
-#: Signs that `visible` puts in place of control characters; no usual font of LaTeX has them.
+#: Signs that `visible` puts in the place of control characters; no usual font of LaTeX has them.
 _SIGNS = {*map(chr, range(0x2400, 0x2427)), "\N{REPLACEMENT CHARACTER}"}
 
 

@@ -43,7 +43,7 @@ def of(sources: Sequence[Source], short_side: int, middle: int | None, workers: 
         workers: processes that would decode.
     """
     total = len(sources)
-    sample = [sources[place] for place in np.unique(np.linspace(0, total - 1, min(total, SAMPLE)).astype(int))]
+    sample = [sources[position] for position in np.unique(np.linspace(0, total - 1, min(total, SAMPLE)).astype(int))]
     counts, kept = [], []
     for source in sample:
         try:

@@ -58,12 +58,12 @@ class PackedStore(ListedStore):
         records = packs.records(pack, entry)
         frames = np.empty((len(indices), entry.height, entry.width, 3), dtype=np.uint8)
         at: dict[int, int] = {}
-        for place, index in enumerate(indices.tolist()):
+        for position, index in enumerate(indices.tolist()):
             if index in at:
-                frames[place] = frames[at[index]]
+                frames[position] = frames[at[index]]
             else:
-                self._codec.read(records, index, frames[place])
-                at[index] = place
+                self._codec.read(records, index, frames[position])
+                at[index] = position
         return frames
 
     def _mend(self, pack: Path, video: int) -> None:

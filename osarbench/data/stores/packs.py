@@ -54,11 +54,11 @@ class Writer:
     def end(self, entry: Entry) -> Entry:
         """Write the table, and return the entry with where everything is."""
         rows = np.array(self._rows, dtype=_ROW)
-        table, place = rows.tobytes(), self._file.tell()
+        table, position = rows.tobytes(), self._file.tell()
         self._file.write(table)
-        offset = int(rows["offset"][0]) if len(rows) else place
+        offset = int(rows["offset"][0]) if len(rows) else position
         return entry._replace(
-            length=len(rows), offset=offset, bytes=int(rows["size"].sum(dtype=np.int64)), table=place,
+            length=len(rows), offset=offset, bytes=int(rows["size"].sum(dtype=np.int64)), table=position,
             checksum=_sha256(table),
         )  # fmt: skip
 
@@ -189,7 +189,7 @@ def records(pack: Path, entry: Entry) -> Records:
 
 
 def forget() -> None:
-    """Forget what was checked and opened: a pack was written anew."""
+    """Forget what was checked and opened: a pack was written again."""
     records.cache_clear()
     _open.cache_clear()
 

@@ -11,7 +11,7 @@ from osarbench.scores.metrics.metric import Metric
 if TYPE_CHECKING:
     from osarbench.scores.metrics.sample import Tested
 
-#: How far beyond [0, 1] a confidence may lie by rounding.
+#: How far beyond [0, 1] a confidence may be by rounding.
 CONFIDENCE_SLACK = 1e-5
 
 

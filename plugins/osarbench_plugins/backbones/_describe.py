@@ -1,4 +1,4 @@
-"""A checkpoint in words, for `osarbench weights inspect`."""
+"""A readable description of a checkpoint, for `osarbench weights inspect`."""
 
 import re
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def _head(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def _meta(checkpoint: Checkpoint) -> dict[str, str]:
-    """Return what the training framework wrote beside the weights, in short."""
+    """Return what the training framework wrote next to the weights, in short."""
     facts = checkpoint.file.facts
     shown = {key.replace("_", " "): str(facts[key]) for key in ("mmaction_version", "epoch", "time") if key in facts}
     text = str(facts.get("config", ""))

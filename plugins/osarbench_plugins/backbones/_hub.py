@@ -32,7 +32,7 @@ def download(url: str, folder: Path) -> Path:
     except (URLError, OSError, RuntimeError) as error:
         raise OsarbenchError(
             f"{url} cannot be downloaded ({error}). Where there is a network, download it, and put it here as {file}; "
-            "or say where it lies with --weights FILE."
+            "or say where it is with --weights FILE."
         ) from error
     return file
 

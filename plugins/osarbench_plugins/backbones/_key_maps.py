@@ -49,9 +49,9 @@ def lateral_of_mmaction(state: State) -> dict[str, Tensor]:
     """Return SlowFast's lateral convolutions (``conv1_lateral.conv.weight``) under pytorchvideo's names."""
     found = {}
     for key, value in state.items():
-        place = re.fullmatch(r"(?:conv1|layer(\d))_lateral\.conv\.weight", key)
-        if place:
-            found[f"{place[1] or 0}.multipathway_fusion.conv_fast_to_slow.weight"] = value
+        lateral = re.fullmatch(r"(?:conv1|layer(\d))_lateral\.conv\.weight", key)
+        if lateral:
+            found[f"{lateral[1] or 0}.multipathway_fusion.conv_fast_to_slow.weight"] = value
     return found
 
 
@@ -92,9 +92,9 @@ def _block_of_mmaction(key: str, stages: Mapping[int, int], path: str) -> str:
     inner = re.fullmatch(r"layer([1-4])\.(\d+)\.(conv([123])|downsample)\.(conv|bn)\.(\w+)", key)
     if inner is None:
         return key
-    stage, place, _, number, kind, value = inner.groups()
+    stage, block, _, number, kind, value = inner.groups()
     module = f"branch2.{_kind(kind)}_{_BRANCH[number]}" if number else f"branch1_{_kind(kind)}"
-    return f"{stages[int(stage)]}.{path}res_blocks.{place}.{module}.{value}"
+    return f"{stages[int(stage)]}.{path}res_blocks.{block}.{module}.{value}"
 
 
 def _kind(kind: str) -> str:

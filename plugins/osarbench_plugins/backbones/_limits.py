@@ -1,4 +1,4 @@
-"""The smallest clips that a 3D network can take, said in words before a kernel says it in its own."""
+"""The smallest clips that a 3D network can take, refused with a clear message before a kernel refuses them."""
 
 from torch import Tensor
 

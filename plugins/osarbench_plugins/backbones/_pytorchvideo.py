@@ -1,6 +1,6 @@
 """3D networks built of pytorchvideo's blocks: the only module that imports it, for it is unmaintained (0.1.5, 2022).
 
-Only `pytorchvideo.models` is used. `pytorchvideo.transforms` cannot be imported beside a torchvision above 0.16.
+Only `pytorchvideo.models` is used. `pytorchvideo.transforms` cannot be imported with a torchvision above 0.16.
 """
 
 import warnings

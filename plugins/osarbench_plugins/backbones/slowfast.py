@@ -91,8 +91,8 @@ class SlowFast(PublishedBackbone):
         lateral = lateral_of_mmaction(slow)
         slow = {key: value for key, value in slow.items() if "_lateral." not in key}
         pathways = [
-            blocks_of_mmaction(path, PLAIN_STAGES, f"multipathway_blocks.{place}.")
-            for place, path in enumerate((slow, fast))
+            blocks_of_mmaction(path, PLAIN_STAGES, f"multipathway_blocks.{position}.")
+            for position, path in enumerate((slow, fast))
         ]
         return Translated(self.blocks, {**pathways[0], **pathways[1], **lateral})
 

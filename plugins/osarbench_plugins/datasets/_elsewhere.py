@@ -49,12 +49,14 @@ class Elsewhere:
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, hidden ones left out; a link to a folder above is not followed."""
-    for place, folders, names in os.walk(folder, followlinks=True):
-        here = Path(place).resolve()
+    for folder_path, folders, names in os.walk(folder, followlinks=True):
+        here = Path(folder_path).resolve()
         folders[:] = sorted(
-            name for name in folders if not (name.startswith(".") or here.is_relative_to(Path(place, name).resolve()))
+            name
+            for name in folders
+            if not (name.startswith(".") or here.is_relative_to(Path(folder_path, name).resolve()))
         )
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+        yield from (Path(folder_path, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _plain(file: Path) -> str:

@@ -61,7 +61,7 @@ class Folder(Dataset):
         return below if below.is_dir() else self.root
 
     def path(self, video: Video) -> Path:
-        """Return where the file of a video, or of a piece of one, lies."""
+        """Return where the file of a video, or of a piece of one, is."""
         piece = video.start is not None or video.end is not None
         return self.videos_folder / (video.id.rpartition("#t=")[0] if piece else video.id)
 
@@ -119,7 +119,7 @@ class Folder(Dataset):
         loose = [file for top in tops for file in _files(top)]
         if loose and all(SPLIT.fullmatch(top.name) for top in tops):
             raise OsarbenchError(
-                f"{loose[0]} lies in no class folder, and '{loose[0].parent.name}' is the name of a split rather than "
+                f"{loose[0]} is in no class folder, and '{loose[0].parent.name}' is the name of a split rather than "
                 "of a class. Move it into the folder of its class, or list the videos in a videos.csv."
             )
         if loose:
@@ -181,7 +181,7 @@ def _found(file: Path, label: Path, base: Path) -> Video:
 
 
 def _folders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, without links to itself or to what it lies in: they would have no end."""
+    """Return the folders in a folder, without links to itself or to what contains it: they would have no end."""
     here = folder.resolve()
     return [path for path in _listed(folder) if path.is_dir() and not here.is_relative_to(path.resolve())]
 

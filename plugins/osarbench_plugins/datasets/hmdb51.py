@@ -12,7 +12,7 @@ from ._elsewhere import Elsewhere
 from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/testTrainMulti_7030_splits", "testTrainMulti_7030_splits")
-#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+#: Where videos are: as documented, as their archive unpacks, or next to the lists.
 PLACES = ("videos", "hmdb51_org", "hmdb51", "")
 FLAGS = {"train": "1", "test": "2"}
 CLASSES = (

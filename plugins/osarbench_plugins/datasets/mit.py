@@ -12,7 +12,7 @@ from osarbench.interfaces.hookspecs import hookimpl
 from ._lists import find_folder, find_videos, malformed, rows
 
 FOLDERS = ("annotations", "")
-#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+#: Where videos are: as documented, as their archive unpacks, or next to the lists.
 PLACES = ("videos", "")
 #: Split -> its folder below videos/ and its list.
 SPLITS = {"train": ("training", "trainingSet.csv"), "validation": ("validation", "validationSet.csv")}
@@ -43,7 +43,7 @@ class Mit(Dataset):
             if len(fields) != 2 or not fields[0] or not fields[1].isdecimal():
                 raise malformed(where, ",".join(fields), "<class>,<number>")
             if int(fields[1]) in names or fields[0] in names.values():
-                raise OsarbenchError(f"{where}: the class '{fields[0]}' or its number {fields[1]} stands there twice.")
+                raise OsarbenchError(f"{where}: the class '{fields[0]}' or its number {fields[1]} is listed twice.")
             names[int(fields[1])] = fields[0]
         if len(names) != COUNT:
             hint = " That is version 1." if len(names) == 339 else ""

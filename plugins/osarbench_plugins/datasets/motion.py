@@ -34,7 +34,7 @@ SCENES = ("bricks", "checker", "clouds", "columns", "diagonals", "dots", "rings"
 RATE = 12  # frames a second
 #: Split -> its classes.
 CLASSES = {"train": KNOWN, "test_matched": KNOWN, "test_swapped": KNOWN, "near": NEAR, "far": FAR}
-#: Split -> its list in annotations/; ids of classes stand in the training list alone, as in UCF-101.
+#: Split -> its list in annotations/; ids of classes are in the training list alone, as in UCF-101.
 LISTS = {
     "train": "trainlist01.txt",
     "test_matched": "testlist01.txt",
@@ -52,7 +52,7 @@ class Motion(Dataset):
     sprites in such scenes. Far: other textures that flicker, ripple and the like, without sprite.
 
     Args:
-        root: a cache folder; videos of other settings or of another version of the renderer lie beside each other.
+        root: a cache folder; videos of other settings or of another version of the renderer are side by side.
         scene_bias: share of a class's training groups that show its preferred scene; the others show every scene
             equally often.
         seed: of everything that is drawn.
@@ -122,7 +122,7 @@ class Motion(Dataset):
         Raises:
             OsarbenchError: a file cannot be written.
         """
-        # A manifest of all files instead of one beside each: a run that is killed starts anew, which takes seconds.
+        # A manifest of all files instead of one next to each: a run that is killed starts again, which takes seconds.
         with locks.exclusive_lock(self.root, "the data set 'motion'", console.say):
             record = self.root / "manifest.json"
             digests, plan = _read_digests(record), self._plan()
@@ -195,9 +195,9 @@ class _Entry(NamedTuple):
         return f"videos/{self.id}"
 
 
-def _entry(split: str, label: str, scene: str, place: tuple[int, int, int]) -> _Entry:
+def _entry(split: str, label: str, scene: str, position: tuple[int, int, int]) -> _Entry:
     """Return the entry of (seed, group, clip). Clips of a group draw their look from the same seed."""
-    seed, group, clip = place
+    seed, group, clip = position
     kind = (KNOWN + NEAR + FAR).index(label)
     shot = renderer.Shot(motion=label, scene=scene, look=(seed, kind, group), take=(seed, kind, group, clip))
     return _Entry(split, f"{label}/v_{label}_g{group:02}_c{clip:02}.avi", shot)
@@ -211,15 +211,15 @@ def _scenes(split: str, label: str, count: int, bias: float, generator: random.R
     some = [scene for scene in SCENES if scene != preferred or split != "test_swapped"]
     generator.shuffle(some)
     biased = round(bias * count)
-    scenes = [preferred] * biased + [some[place % len(some)] for place in range(count - biased)]
+    scenes = [preferred] * biased + [some[position % len(some)] for position in range(count - biased)]
     generator.shuffle(scenes)
     return scenes
 
 
 def _lists(plan: Sequence[_Entry]) -> dict[str, str]:
     """Return path below the root and text of each list file."""
-    ids = {label: place for place, label in enumerate(KNOWN + NEAR + FAR, start=1)}
-    texts = {"annotations/classInd.txt": "".join(f"{place} {label}\n" for label, place in ids.items())}
+    ids = {label: position for position, label in enumerate(KNOWN + NEAR + FAR, start=1)}
+    texts = {"annotations/classInd.txt": "".join(f"{position} {label}\n" for label, position in ids.items())}
     for split, name in LISTS.items():
         listed = [entry for entry in plan if entry.split == split]
         ends = [f" {ids[entry.shot.motion]}" if split == "train" else "" for entry in listed]

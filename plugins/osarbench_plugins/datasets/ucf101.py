@@ -14,7 +14,7 @@ from ._elsewhere import Elsewhere
 from ._lists import find_folder, find_videos, lines, malformed
 
 FOLDERS = ("annotations", "annotations/ucfTrainTestlist", "ucfTrainTestlist")
-#: Where videos lie: as here, as their archive unpacks, or beside the lists.
+#: Where videos are: as documented, as their archive unpacks, or next to the lists.
 PLACES = ("videos", "UCF-101", "UCF101", "")
 NAME = re.compile(r"v_(?P<group>.+_g\d+)_c\d+\.\w+")
 
@@ -74,7 +74,7 @@ class Ucf101(Dataset):
             if not number.isdecimal() or not label or more != [""]:
                 raise malformed(where, text, "<number> <Class>")
             if label in numbers or int(number) in numbers.values():
-                raise OsarbenchError(f"{where}: the class '{label}' or its number {number} stands there twice.")
+                raise OsarbenchError(f"{where}: the class '{label}' or its number {number} is listed twice.")
             numbers[label] = int(number)
         return dict(sorted(numbers.items(), key=lambda item: item[1]))
 

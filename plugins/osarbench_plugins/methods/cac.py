@@ -88,10 +88,10 @@ class Cac(TrainedMethod):
         """Take the mean of each class; a class of which no video is classified rightly keeps its anchor."""
         points, predicted = _points(outputs), outputs.logits.argmax(dim=1)
         self.centres = _head(outputs).anchors().double()
-        for place in range(len(self.centres)):
-            right = (labels == place) & (predicted == place)
+        for position in range(len(self.centres)):
+            right = (labels == position) & (predicted == position)
             if right.any():
-                self.centres[place] = points[right].mean(dim=0)
+                self.centres[position] = points[right].mean(dim=0)
 
     def probabilities(self, outputs: Outputs) -> Tensor:
         """Return the softmax of negative distances from the class means [N, K], in float64."""

@@ -230,8 +230,8 @@ def count(features: Tensor, prune: float) -> int:
 
 def largest(features: Tensor, prune: float) -> Tensor:
     """Return which features [B, D] are among each video's largest, ``prune`` per cent of them left out."""
-    place = features.shape[1] - count(features, prune)
-    least = np.partition(features.numpy(), place, axis=1)[:, place]
+    position = features.shape[1] - count(features, prune)
+    least = np.partition(features.numpy(), position, axis=1)[:, position]
     return features >= torch.from_numpy(least)[:, None]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from osarbench.data import locations as places
+from osarbench.data import locations
 from osarbench.errors import OsarbenchError
 
 
@@ -20,26 +20,26 @@ def test_the_command_line_comes_before_the_environment_before_the_file(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.write_text('data = "/from/file"')
-    assert places.find().data == Path("/from/file")
+    assert locations.find().data == Path("/from/file")
     monkeypatch.setenv("OSARBENCH_DATA", "/from/environment")
-    assert places.find().data == Path("/from/environment")
-    assert places.find(data=Path("/from/line")).data == Path("/from/line")
+    assert locations.find().data == Path("/from/environment")
+    assert locations.find(data=Path("/from/line")).data == Path("/from/line")
 
 
 def test_each_data_set_can_have_its_own_folder(config: Path) -> None:
     config.write_text('[data]\nucf101 = "/fast/ucf"\n')
-    assert places.find().dataset("ucf101", None, embedded=False) == Path("/fast/ucf")
+    assert locations.find().dataset("ucf101", None, embedded=False) == Path("/fast/ucf")
 
 
 def test_a_misspelt_key_of_the_config_file_names_the_nearest(config: Path) -> None:
     config.write_text('cash = "/tmp"')
     with pytest.raises(OsarbenchError, match="no key 'cash'. Did you mean 'cache'"):
-        places.find()
+        locations.find()
 
 
-def test_weights_are_found_beside_the_data(tmp_path: Path) -> None:
+def test_weights_are_found_next_to_the_data(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "a.safetensors").touch()
-    found = places.find(data=tmp_path / "mini", cache=tmp_path / "cache")
+    found = locations.find(data=tmp_path / "mini", cache=tmp_path / "cache")
     assert found.weights_file("a.safetensors") == tmp_path / "weights" / "a.safetensors"
     assert found.weights_file("b.safetensors") is None
