@@ -86,6 +86,41 @@ def cache(
 
 
 @data.command()
+@click.argument("name")
+@click.argument("root", type=FOLDER)
+@click.option("--to", "form", required=True, metavar="folder|sqlite|hdf5|PLACE", help="Form of the frames, or where "
+              'they go, as a protocol says it: "frames/{id}/img_%05d.jpg".')  # fmt: skip
+@click.option("--frames", metavar="PLACE", help="ROOT has frames instead of videos, there.")
+@click.option("--into", type=FOLDER, help="Folder of the frames, instead of ROOT.")
+@click.option("--split", "splits", multiple=True, help="Only this split; repeat for several.")
+@click.option("--short-side", type=click.IntRange(min=16), default=256, show_default=True, help="Pixels.")
+@click.option("--quality", type=click.IntRange(1, 100), default=95, show_default=True, help="Of JPEG.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one a core.")
+def convert(
+    name: str, root: Path, form: str, frames: str | None, into: Path | None, splits: Sequence[str], short_side: int,
+    quality: int, workers: int | None,
+) -> None:  # fmt: skip
+    """Write the videos of the data set NAME in the folder ROOT as frames; interrupted, it goes on where it was."""
+    from osarbench.data import conversion, framed
+    from osarbench.data import store as stores
+    from osarbench.plugins import loading as plugins
+
+    kind = plugins.load(kinds=("datasets",)).dataset(name)
+    dataset = (framed.with_frames(kind, frames, "--frames") if frames else kind)(root)
+    dataset.prepare()
+    planned = conversion.plan(
+        dataset, form, into or root, splits=splits, short_side=short_side, quality=quality
+    )  # fmt: skip
+    done = conversion.run(planned, into or root, workers or stores.cores())
+    for path, reason in done.unreadable:
+        click.echo(f"unreadable: {path}: {reason}")
+    notes = [f"{done.there:,} were there"] if done.there else []
+    notes += [f"{planned.missing:,} listed videos are not"] if planned.missing else []
+    click.echo(f"{done.videos:,} videos, {done.frames:,} frames written{'; ' if notes else ''}{'; '.join(notes)}.")
+    click.echo(f'A protocol reads them by\n[data.{name}]\nframes = "{planned.template}"')
+
+
+@data.command()
 @click.option(
     "--unused-for", type=click.FloatRange(min=0), metavar="DAYS", help="Also what no run has used for so long."
 )

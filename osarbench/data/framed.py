@@ -44,10 +44,6 @@ def _class(kind: type[Dataset], template: str, *, cut: bool) -> type[Dataset]:
         __doc__ = kind.__doc__
         _seconds: dict[str, tuple[float | None, float | None]]
 
-        @property
-        def videos_folder(self) -> Path:
-            return Path(self.root)
-
         def videos(self, split: str) -> list[Video]:
             found: list[Video] = super().videos(split)
             if not cut:
