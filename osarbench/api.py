@@ -193,12 +193,10 @@ def _of_protocol(rows: pd.DataFrame, name: str) -> tuple[pd.DataFrame, dict[str,
     from osarbench.protocols import protocol as protocols
 
     protocol = protocols.read(name)
-    overlap.check_protocol(rows, protocol)
-    excluded = [label for unknown in protocol.sections.unknown for label in unknown.exclude]
-    left_out = (rows["role"] == "unknown") & rows["label"].isin(excluded)
-    if left_out.any():
+    kept, excluded = overlap.without_excluded(rows, protocol)
+    if len(excluded):
         warnings.warn(
-            f"{left_out.sum():,} videos of classes that the protocol '{protocol.name}' excludes are left out.",
+            f"{len(excluded):,} videos of classes that the protocol '{protocol.name}' excludes are left out.",
             stacklevel=3,
         )
-    return rows[~left_out].reset_index(drop=True), metrics.settings_of(protocol)
+    return kept, metrics.settings_of(protocol)

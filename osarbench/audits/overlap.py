@@ -110,6 +110,18 @@ def check_protocol(rows: pd.DataFrame, protocol: Protocol) -> None:
     _check_datasets(rows, protocol)
 
 
+def without_excluded(rows: pd.DataFrame, protocol: Protocol) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that a protocol tests, and those of the unknown classes that it excludes.
+
+    Raises:
+        OsarbenchError: the table is not of the protocol's data sets or classes.
+    """
+    check_protocol(rows, protocol)
+    excluded = [label for unknown in protocol.sections.unknown for label in unknown.exclude]
+    left_out = (rows["role"] == "unknown") & rows["label"].isin(excluded)
+    return rows[~left_out].reset_index(drop=True), rows[left_out]
+
+
 def _check_datasets(rows: pd.DataFrame, protocol: Protocol) -> None:
     """Compare the data sets in the column ``source`` ("hmdb51/test1") with the protocol's."""
     sections = protocol.sections

@@ -80,14 +80,11 @@ def _of_protocol(file: Path, rows: "pd.DataFrame", protocol: "Protocol") -> "pd.
     """Return the rows without excluded unknown classes, which are reported; all classes must be the protocol's."""
     from osarbench.audits import overlap
 
-    overlap.check_protocol(rows, protocol)
-    excluded = {name for unknown in protocol.sections.unknown for name in unknown.exclude}
-    left_out = (rows["role"] == "unknown") & rows["label"].isin(list(excluded))
-    if left_out.any():
-        classes = rows.loc[left_out, "label"].nunique()
+    kept, excluded = overlap.without_excluded(rows, protocol)
+    if len(excluded):
         click.echo(
-            f"osarbench: {file}: {left_out.sum():,} videos of {classes} unknown classes that the protocol "
-            f"'{protocol.name}' excludes are left out.",
+            f"osarbench: {file}: {len(excluded):,} videos of {excluded['label'].nunique()} unknown classes that the "
+            f"protocol '{protocol.name}' excludes are left out.",
             err=True,
         )
-    return rows[~left_out].reset_index(drop=True)
+    return kept
