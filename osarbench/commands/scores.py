@@ -22,34 +22,39 @@ if TYPE_CHECKING:
               help="Evaluate as it says, without the classes it excludes.  [what the run or entry states]")  # fmt: skip
 @click.option("--threshold-from", type=click.Choice(["calibration", "train"]),
               help="Learn the threshold from held-out or from training videos.  [calibration]")  # fmt: skip
+@click.option("--metric", "chosen", multiple=True, metavar="NAME",
+              help="Show this metric; may be repeated. 'uosr' stands for those of unified open-set recognition; "
+              "`osarbench list metrics` has all.  [the usual ones]")  # fmt: skip
 @DECIMAL
 @click.option("--json", "as_json", is_flag=True, help="Print every number.")
 def evaluate(
-    files: Sequence[Path], protocol: str | None, threshold_from: str | None, decimal: str, as_json: bool
-) -> None:
+    files: Sequence[Path], protocol: str | None, threshold_from: str | None, chosen: Sequence[str], decimal: str,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Compute all metrics of scores tables (scores.csv): no data, no weights, no GPU.
 
-    Shown are the usual ones, with their conventions; --json has all.
+    Shown are the usual ones, or those of --metric, with their conventions; --json has all.
     """
     import json
 
-    from osarbench.reports.text import legend
+    from osarbench.reports import text
 
+    names = text.chosen(chosen)
     results = {str(file): _numbers(file, protocol, threshold_from, decimal) for file in files}
     if as_json:
         click.echo(json.dumps({name: its.as_dict for name, its in results.items()}, indent=1))
         return
-    print_metrics(results)
-    click.echo("\n" + "\n".join(["Percent; --json has every metric.", *legend(results)]))
+    print_metrics(results, names)
+    click.echo("\n" + "\n".join(["Percent; --json has every metric.", *text.legend(results, names)]))
 
 
-def print_metrics(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print a table of the headline numbers of several results."""
+def print_metrics(results: Mapping[str, Mapping[str, Any]], names: Sequence[str] | None = None) -> None:
+    """Print a table of the headline numbers of several results: the named metrics, or the usual ones."""
     from tabulate import tabulate
 
-    from osarbench.reports.text import rows
+    from osarbench.reports.text import SHOWN, rows
 
-    headers, lines = rows(results)
+    headers, lines = rows(results, names or SHOWN)
     align = ["left", "left", *["decimal"] * (len(headers) - 2)]
     click.echo(tabulate(lines, headers=headers, disable_numparse=True, colalign=align))
 

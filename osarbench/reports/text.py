@@ -1,37 +1,59 @@
 """Metrics as a table for people."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from osarbench.errors import unknown_name
 from osarbench.reports.formats import visible
+from osarbench.scores.metrics import uosr
 from osarbench.scores.metrics.metric import Metric
-from osarbench.scores.metrics.registry import find
+from osarbench.scores.metrics.registry import find, of_block
 
 #: What a table for people shows, by name.
 SHOWN = ("closed_accuracy", "auroc", "aupr_unknown", "fpr95_unknown_first", "oscr", "known_accepted")
+#: Metrics that belong together, by a name that stands for all of them.
+GROUPS: Mapping[str, tuple[str, ...]] = {"uosr": uosr.NAMES}
 
 
-def columns() -> list[Metric]:
+def columns(names: Sequence[str] = SHOWN) -> list[Metric]:
     """Return the metrics that are shown, in order."""
-    return [find(name) for name in SHOWN]
+    return [find(name) for name in names]
 
 
-def rows(results: Mapping[str, Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def chosen(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that people ask for by name, or by the name of a group; `SHOWN` if they name none.
+
+    Raises:
+        OsarbenchError: there is no such metric, or it is no number of known against unknown videos.
+    """
+    listed = [each for name in names for each in GROUPS.get(name, (name,))]
+    numbers = [metric.name for metric in of_block("videos")]
+    for name in listed:
+        if name not in numbers:
+            raise unknown_name("metric of known against unknown videos", name, [*numbers, *GROUPS])
+    return tuple(dict.fromkeys(listed)) or SHOWN
+
+
+def rows(
+    results: Mapping[str, Mapping[str, Any]], names: Sequence[str] = SHOWN
+) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells, in percent: a row for all videos of each result, and one for each part of it.
 
     ``results`` maps a name (a method, a file) to what `osarbench.scores.metrics.evaluate` returned for it.
     """
     lines = [
-        [visible(name) if first else "", visible(part), *(_percent(block.get(key)) for key in SHOWN)]
+        [visible(name) if first else "", visible(part), *(_percent(block.get(key)) for key in names)]
         for name, metrics in results.items()
         for first, part, block in _parts(metrics)
     ]
-    return ["", "known / unknown", *(metric.title for metric in columns())], lines
+    return ["", "known / unknown", *(metric.title for metric in columns(names))], lines
 
 
-def legend(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def legend(results: Mapping[str, Mapping[str, Any]], names: Sequence[str] = SHOWN) -> list[str]:
     """Return lines that say the convention of each column of `rows`, and how thresholds were learnt."""
-    lines = [f"{metric.label}: {metric.convention}" for metric in columns()]
+    lines = [f"{metric.label}: {metric.convention}" for metric in columns(names)]
+    if not any(metric.needs_threshold for metric in columns(names)):
+        return lines
     for quantile, source, rule in sorted({_threshold(metrics["settings"]) for metrics in results.values()}):
         lines.append(f"threshold: accepts {100 * quantile:g} % of the {source} videos (rule '{rule}')")
     without = [name for name, metrics in results.items() if metrics["thresholded"]["threshold"] is None]

@@ -65,6 +65,11 @@ class Sample(ABC):
 
     @property
     @abstractmethod
+    def rejected_correct(self) -> Number:
+        """The weight of rightly named known videos rejected at each distinct uncertainty, [G + 1] or [B, G + 1]."""
+
+    @property
+    @abstractmethod
     def known_accepted(self) -> BoolArray:
         """Whether each known video is at or below the threshold, [N]."""
 
@@ -127,6 +132,11 @@ class Tested(Sample):
     def correct(self) -> BoolArray:
         """Whether the predicted class of each known video is right, [N]."""
         return np.equal(self.known.labels, self.known.predicted)
+
+    @property
+    def rejected_correct(self) -> Number:
+        """The count of rightly named known videos rejected at each distinct uncertainty, [G + 1]."""
+        return self.ranking.correct
 
     @property
     def threshold(self) -> float:

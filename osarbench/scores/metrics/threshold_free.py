@@ -148,8 +148,9 @@ METRICS = (
     ),
     Metric(
         name="open_aurc",
-        label="open AURC",
-        convention="as aurc over known and unknown, an accepted unknown is an error; lower is better",
+        label="UOSR AURC",
+        convention="as aurc over known and unknown, an accepted unknown is an error; the mean over all orders of ties "
+        "(UOSR prints it times 1000, with ties in the known videos' favour)",
         direction="lower",
         of=lambda sample: open_aurc(sample.ranking),
         side="known",

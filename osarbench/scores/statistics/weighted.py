@@ -158,9 +158,14 @@ class Weighed(Sample):
 
     @cached_property
     def ranking(self) -> Ranking:
-        """The weights rejected at each distinct uncertainty, [B, G + 1]; ``correct`` is empty, see `wins`."""
+        """The weights rejected at each distinct uncertainty, [B, G + 1]; ``correct`` is empty, see the next."""
         known, unknown = self._upto("known", self.known), self._upto("unknown", self.unknown)
         return Ranking(known, unknown, np.empty((len(known), 0)))
+
+    @cached_property
+    def rejected_correct(self) -> FloatArray:
+        """The weight of rightly named known videos rejected at each distinct uncertainty, [B, G + 1]."""
+        return self._upto("correct", self.known)
 
     @cached_property
     def totals(self) -> tuple[FloatArray, FloatArray]:
