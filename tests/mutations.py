@@ -396,4 +396,27 @@ MUTATIONS: list[Mutation] = [
             "NECO turned": ("return -share * logits.amax(dim=1)", "return share * logits.amax(dim=1)"),
         },
     ),
+    *_of(
+        f"{METRICS}/uosr.py", "test_uosr_metrics", {
+            "UOSR AUROC without wrongly named videos": ("refused = ranking.known - right + ranking.unknown", "refused = ranking.unknown + 0 * right"),
+            "InC/OoD of all known videos": ("_share(sample.wins(correct=True), known * sample.known_share(sample.correct), unknown)", "_share(sample.wins(), known, unknown)"),
+            "InC/InW the wrong way round": ("_share(doubled_wins(known - right, right)", "_share(doubled_wins(right, known - right)"),
+            "InW/OoD divided by all known videos": ("wrong = tested.totals[0] - tested.rejected_correct[-1]", "wrong = tested.totals[0]"),
+        },
+    ),
+    *_of(
+        "osarbench/published/uosr.py", "test_uosr", {
+            "ties cut in favour of the unknown": ("np.argsort(-confidence, kind=\"stable\")", "np.argsort(confidence, kind=\"stable\")[::-1]"),
+            "confidence in float64 whatever the file": (".astype(precision)", ""),
+            "excluded classes are tested": ("~np.isin(scores.unknown.labels, list(excluded))", "np.ones(len(scores.unknown.labels), bool)"),
+        },
+    ),
+    *_of(
+        "osarbench/published/few_shot.py", "test_uosr", {
+            "SIRC two deviations above the mean": ("draw.train.mean() + 3 *", "draw.train.mean() + 2 *"),
+            "FS-KNNS half a deviation above the mean": ("draw.shots.mean() - 0.5", "draw.shots.mean() + 0.5"),
+            "scaled without training videos and shots": ("[distance, *learnt] if of_test", "[distance] if of_test"),
+            "scaled by test videos in any case": ("if of_test else learnt)", "if of_test else [distance, *learnt])"),
+        },
+    ),
 ]  # fmt: skip

@@ -84,7 +84,9 @@ def test_uosr_is_compared_with_intervals() -> None:
 def test_evaluate_shows_them_together_by_the_name_of_the_group(tmp_path: Path) -> None:
     tables.write(table(), tmp_path / "scores.csv")
     shown = CliRunner().invoke(command, [str(tmp_path / "scores.csv"), "--metric", "uosr"]).output
-    positions = [shown.index(title) for title in ("InC/OoD", "InC/InW", "InW/OoD", "  AUROC", "UOSR AUROC", "UOSR AURC")]
+    positions = [
+        shown.index(title) for title in ("InC/OoD", "InC/InW", "InW/OoD", "  AUROC", "UOSR AUROC", "UOSR AURC")
+    ]
     assert positions == sorted(positions)
     assert len(NAMES) == 6
     assert "ties in the known videos' favour" in shown

@@ -72,14 +72,16 @@ def import_(
 
 
 @click.command()
-@click.argument("paper", metavar="dear|psl")
+@click.argument("paper", metavar="dear|psl|uosr")
 @click.argument("folder", type=FOLDER)
 @click.option("--json", "json_file", type=FILE, help="Write every number with all its digits to this file.")
 def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
     """Recompute a paper's published numbers from its score files, each next to what was printed.
 
-    FOLDER holds the files as they were published (results/, results_ft_hmdb/ ...). Then the same files are ranked
-    without a threshold, without listed overlapping classes, and where 95 % of the known videos are accepted.
+    FOLDER holds the files as they were published (results/, results_ft_hmdb/ ...). For dear and psl, the same files are
+    then ranked without a threshold, without listed overlapping classes, and where 95 % of the known videos are
+    accepted; for uosr, numbers that depend on the order of tied rows, or on scaling by test videos, are also given
+    without that.
     """
     from osarbench.artifacts import storage
     from osarbench.published import reproduce as recompute
@@ -90,7 +92,8 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
         raise unknown_name("paper to reproduce", paper, names)
     published = tables.read(names[paper])
     result = recompute.reproduce(published, folder)
-    compared = standings.standings(published, result.files, {"hmdb51": _hmdb_lists()})
+    lists = {} if published.tables else {"hmdb51": _hmdb_lists()}
+    compared = [] if published.tables else standings.standings(published, result.files, lists)
     click.echo(text.reproduction_text(published, result, compared))
     if json_file is not None:
         storage.write_text(json_file, text.reproduction_json(published, result, compared))

@@ -33,21 +33,39 @@ PUBLISHED_AS = {
 }
 
 
-def read(path: Path) -> Scores:
+def read(path: Path, *, kind: str | None = None) -> Scores:
     """Return what a NumPy archive of known (``ind``) and unknown (``ood``) videos says. Nothing in it is executed.
+
+    Args:
+        path: the archive.
+        kind: "softmax" or "openmax", which probabilities are scored where it holds both; by default openmax.
 
     Raises:
         OsarbenchError: it is not a NumPy archive, is cut short, holds pickled objects, lacks a key, or an array has
             a shape that is no score a video.
     """
-    arrays = _arrays(path)
+    arrays = read_arrays(path)
+    if kind is not None:
+        arrays = {key: its for key, its in arrays.items() if key[4:] not in {"softmax", "openmax"} - {kind}}
+    if "ind_unctt" not in arrays and {"d_in", "d_ood"} <= set(arrays):
+        raise OsarbenchError(
+            f"{path} holds distances of draws of few shots (d_in, d_ood ...), not one score a video, so it is no "
+            "scores table. Table 19 of UOSR is made of such files: osarbench reproduce uosr FOLDER."
+        )
     choices: dict[str, None] = {}
-    known, unknown = (_side(path, arrays, prefix, choices) for prefix in SIDES)
+    (known, first), (unknown, second) = (_side(path, arrays, prefix, choices) for prefix in SIDES)
     train, threshold = _train(path, arrays, choices)
-    return Scores(known, unknown, _variant(arrays), tuple(choices), train, threshold)
+    return Scores(
+        known, unknown, _variant(arrays), tuple(choices), train, threshold, np.result_type(first, second).name
+    )
 
 
-def _arrays(path: Path) -> dict[str, AnyArray]:
+def read_arrays(path: Path) -> dict[str, AnyArray]:
+    """Return the arrays of a NumPy archive by name, within limits of size.
+
+    Raises:
+        OsarbenchError: it is not a NumPy archive, is cut short, too large, or holds pickled objects.
+    """
     if kind_of(path) != "npz":
         raise OsarbenchError(f"{path} is no NumPy archive (.npz).")
     try:
@@ -120,7 +138,10 @@ def _variant(arrays: Mapping[str, AnyArray]) -> str:
     return ", ".join([kind, *extra])
 
 
-def _side(path: Path, arrays: Mapping[str, AnyArray], prefix: str, choices: dict[str, None]) -> Part:
+def _side(
+    path: Path, arrays: Mapping[str, AnyArray], prefix: str, choices: dict[str, None]
+) -> tuple[Part, np.dtype[Any]]:
+    """Return the videos of a side, and the precision that their uncertainty has in the file."""
     where = f"{path} ({SIDES[prefix]} videos)"
     columns: dict[str, Any] = {"videos": arrays.get(f"{prefix}_video_names")}
     if f"{prefix}_softmax" not in arrays or f"{prefix}_unctt" in arrays:
@@ -135,7 +156,8 @@ def _side(path: Path, arrays: Mapping[str, AnyArray], prefix: str, choices: dict
         columns |= _of_probabilities(where, kind, arrays[f"{prefix}_{kind}"])
         choices[PUBLISHED_AS[kind]] = None
         choices["confidence is the largest probability of a known class, and the prediction is that class"] = None
-    return part(where, labels=_need(path, arrays, f"{prefix}_label").reshape(-1), **columns)
+    labels = _need(path, arrays, f"{prefix}_label").reshape(-1)
+    return part(where, labels=labels, **columns), columns["uncertainty"].dtype
 
 
 def _score(path: Path, key: str, arrays: Mapping[str, AnyArray], choices: dict[str, None]) -> AnyArray:

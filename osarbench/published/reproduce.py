@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from osarbench.errors import OsarbenchError
-from osarbench.published import npz
+from osarbench.published import few_shot, npz, uosr
+from osarbench.published.few_shot import FewShot
 from osarbench.published.scores import FloatArray, Part, Scores
 from osarbench.published.tables import Convention, PublishedTable, Row
 from osarbench.scores.metrics import closed, openness, ranking, thresholds
@@ -18,13 +19,17 @@ KNOWN_CLASSES = 101
 
 
 class Cell(NamedTuple):
-    """One number of a published table; all in percent."""
+    """One number of a published table; in percent, unless its column has a scale."""
 
     row: Row
     column: str
     published: float
     recomputed: float
     plain: float | None  #: of every row of the file at once, no class taken out; None where that is the same definition
+    #: What it is whatever the order of tied rows, where the published number depends on that.
+    order_free: float | None = None
+    #: Few-shot scores whose scale owes nothing to test videos, where the file allows it.
+    without_test: float | None = None
 
     @property
     def off(self) -> float:
@@ -38,6 +43,7 @@ class Reproduction(NamedTuple):
     cells: list[Cell]
     files: dict[str, Scores]  #: by the path that the table names, those that are there
     missing: list[str]  #: paths that are not
+    few_shot: dict[str, FewShot]  #: likewise, files of few-shot scores
 
 
 def reproduce(published: PublishedTable, folder: Path) -> Reproduction:
@@ -46,15 +52,18 @@ def reproduce(published: PublishedTable, folder: Path) -> Reproduction:
     Raises:
         OsarbenchError: the folder has none of the files, or one of them cannot be read.
     """
-    named = {row.file: None for row in published.rows if row.file}
-    files = {name: npz.read(folder / name) for name in named if (folder / name).is_file()}
-    if not files:
+    named = {row.file: row for row in published.rows if row.file}
+    there = {name: row for name, row in named.items() if (folder / name).is_file()}
+    few = {name: few_shot.read(folder / name) for name, row in there.items() if row.score in few_shot.SCORES}
+    files = {name: npz.read(folder / name, kind=row.score) for name, row in there.items() if name not in few}
+    if not there:
         raise OsarbenchError(
             f"{folder} has none of the {len(named)} score files of {published.name}, for example {next(iter(named))}. "
-            "Give the folder that contains results/, as published."
+            f"Give the folder that contains {next(iter(named)).partition('/')[0]}/, as published."
         )
     cells = [cell for row in published.rows if row.file in files for cell in _cells(row, files[row.file], published)]
-    return Reproduction(cells, files, [name for name in named if name not in files])
+    cells += [cell for row in published.rows if row.file in few for cell in _few_shot(row, few[row.file], published)]
+    return Reproduction(cells, files, [name for name in named if name not in there], few)
 
 
 def at_every_threshold(known: FloatArray, unknown: FloatArray) -> Numbers:
@@ -103,11 +112,33 @@ def threshold_of(row: Row) -> float | None:
 
 def _cells(row: Row, scores: Scores, published: PublishedTable) -> list[Cell]:
     convention = published.conventions[row.protocol]
+    if published.tables:
+        its, free = uosr.numbers(scores, convention.excluded_unknown)
+        its |= _closed(scores)
+        return [Cell(row, name, value, its[name], None, free.get(name)) for name, value in row.numbers.items()
+                if name in its]  # fmt: skip
     recomputed, plain = (_thresholded if row.threshold is not None else _free)(row, scores, convention)
     return [
         Cell(row, column, value, recomputed[column], plain.get(column))
         for column, value in row.numbers.items()
         if column in recomputed
+    ]
+
+
+def _few_shot(row: Row, few: FewShot, published: PublishedTable) -> list[Cell]:
+    """Return the cells of a few-shot row: means over the draws of shots."""
+    excluded, score = published.conventions[row.protocol].excluded_unknown, str(row.score)
+
+    def mean(*, of_test: bool) -> tuple[Numbers, Numbers]:
+        scored = few_shot.scored(few, score, of_test=of_test, where=str(row.file))
+        return uosr.mean(uosr.numbers(scores, excluded) for scores in scored)
+
+    its, free = mean(of_test=True)
+    apart = mean(of_test=False)[0] if few.train is not None and score != "distance" else {}
+    return [
+        Cell(row, name, value, its[name], None, free.get(name), apart.get(name))
+        for name, value in row.numbers.items()
+        if name in its
     ]
 
 

@@ -33,6 +33,7 @@ class Scores(NamedTuple):
     choices: tuple[str, ...] = ()  #: what was chosen or assumed in reading it, a sentence each
     train: Part | None = None  #: training videos, to take a threshold from
     threshold: float | None = None  #: the one that the file states
+    precision: str = "float64"  #: NumPy type that the file keeps uncertainties in; ties depend on it
 
 
 def part(

@@ -51,7 +51,7 @@ def standings(
     """
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in published.rows:
-        if row.file in files:
+        if row.file in files and row.numbers:
             groups.setdefault((row.protocol, row.backbone, row.training), []).append(row)
     return [_standing(rows, files, lists) for rows in groups.values() if len(rows) > 1]
 

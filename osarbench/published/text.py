@@ -8,10 +8,13 @@ from typing import Any
 
 from tabulate import tabulate
 
+from osarbench.published import table_text
 from osarbench.published.findings import Finding
 from osarbench.published.reproduce import Cell, Reproduction
+from osarbench.published.scores import Scores
 from osarbench.published.standings import RankReversal, Standing, order, rank_reversals
-from osarbench.published.tables import PublishedTable
+from osarbench.published.tables import PublishedTable, Row
+from osarbench.published.test_sets import guess
 
 #: Differences in points within which numbers are counted.
 CLOSE = (0.001, 0.01)
@@ -26,7 +29,8 @@ def findings_text(findings: Sequence[Finding]) -> str:
 
 def reproduction_text(published: PublishedTable, result: Reproduction, compared: Sequence[Standing]) -> str:
     """Return every number as published and recomputed, and how the order of methods depends on the view."""
-    return "\n".join([*_head(published, result), *_cells(published, result), *_standings(compared)])
+    cells = _tables(published, result) if published.tables else _cells(published, result)
+    return "\n".join([*_head(published, result), *cells, *_standings(compared)])
 
 
 def reproduction_json(published: PublishedTable, result: Reproduction, compared: Sequence[Standing]) -> str:
@@ -41,8 +45,15 @@ def reproduction_json(published: PublishedTable, result: Reproduction, compared:
         "cells": [
             {"protocol": row.protocol, "backbone": row.backbone, "training": row.training, "method": row.method,
              "file": row.file, "column": column, "published": stated, "recomputed": recomputed,
-             "difference": recomputed - stated, "plain": plain}
-            for row, column, stated, recomputed, plain in result.cells
+             "difference": cell.off, "plain": cell.plain, "order_free": cell.order_free,
+             "without_test": cell.without_test, **_where(row)}
+            for cell in result.cells
+            for row, column, stated, recomputed, *_ in [cell]
+        ],
+        "not_recomputed": [
+            {"protocol": row.protocol, "backbone": row.backbone, "training": row.training, "method": row.method,
+             "file": row.file, "column": column, "published": stated, "reason": reason, **_where(row)}
+            for row, column, stated, reason in absent(published, result)
         ],
         "standings": [
             {**its._asdict(), "rank_reversals": [reversal._asdict() for reversal in rank_reversals(its)]}
@@ -52,19 +63,57 @@ def reproduction_json(published: PublishedTable, result: Reproduction, compared:
     return json.dumps(value, indent=1) + "\n"
 
 
+def absent(published: PublishedTable, result: Reproduction) -> Iterator[tuple[Row, str, float, str]]:
+    """Yield the numbers that were not recomputed: row, column, published number, and why."""
+    done = {(id(cell.row), cell.column) for cell in result.cells}
+    for row in published.rows:
+        for column, stated in row.numbers.items():
+            if (id(row), column) not in done:
+                lacking = row.file is None or row.file in result.missing
+                reason = "no file is published" if row.file is None else f"{row.file} is not there"
+                yield row, column, stated, reason if lacking else "the file does not hold what it needs"
+
+
+def _where(row: Row) -> dict[str, Any]:
+    """Return the printed tables that a row stands in, and its shots, where the publication has such."""
+    return ({"tables": list(row.tables)} if row.tables else {}) | ({"shots": row.shots} if row.shots else {})
+
+
+def _tables(published: PublishedTable, result: Reproduction) -> Iterator[str]:
+    for convention in published.conventions.values():
+        yield "\n" + _prose(f"As published: {convention.text}.")
+    yield from table_text.tables(published, result)
+    yield ""
+    for column, text in published.columns.items():
+        yield _prose(f"{column}: {text}.")
+
+
 def _head(published: PublishedTable, result: Reproduction) -> Iterator[str]:
     close = {points: sum(abs(cell.off) <= points for cell in result.cells) for points in CLOSE}
     furthest = max(result.cells, key=lambda cell: abs(cell.off))
     reported = sum(len(row.numbers) for row in published.rows) - len(result.cells)
     yield f"{published.title}\n{published.citation}\n"
     yield _prose(
-        f"{len(result.cells)} published numbers recomputed from {len(result.files)} files: "
+        f"{len(result.cells)} published numbers recomputed from {len(result.files) + len(result.few_shot)} files: "
         + "".join(f"{count} within {points} points, " for points, count in close.items())
         + f"the furthest off by {abs(furthest.off):.4f} ({furthest.column} of {furthest.row.method}, "
         f"{furthest.row.protocol}, {furthest.row.training}). {reported} more have no file to recompute them from."
     )
+    padded = [name for name, scores in result.files.items() if _surplus(scores)]
+    if padded:
+        yield _prose(
+            f"{len(padded)} of the files, {padded[0]} the first, hold more rows than the test sets have videos, "
+            "because a distributed sampler repeats some. As published, these count; osarbench import --check-only "
+            "FILE names them, and how much they change."
+        )
     if result.missing:
         yield _prose("Skipped, for their files are not there: " + ", ".join(result.missing) + ".")
+
+
+def _surplus(scores: Scores) -> bool:
+    """Say whether a file has more rows than the test set that its classes are of."""
+    sets = [(part, guess(part)) for part in (scores.known, scores.unknown)]
+    return any(its is not None and len(part.labels) > its.rows for part, its in sets)
 
 
 def _cells(published: PublishedTable, result: Reproduction) -> Iterator[str]:

@@ -34,9 +34,7 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed)) or SHOWN
 
 
-def rows(
-    results: Mapping[str, Mapping[str, Any]], names: Sequence[str] = SHOWN
-) -> tuple[list[str], list[list[str]]]:
+def rows(results: Mapping[str, Mapping[str, Any]], names: Sequence[str] = SHOWN) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells, in percent: a row for all videos of each result, and one for each part of it.
 
     ``results`` maps a name (a method, a file) to what `osarbench.scores.metrics.evaluate` returned for it.
