@@ -10,6 +10,7 @@ import click
 
 from osarbench import __version__
 from osarbench.commands import (
+    actors,
     audits,
     authoring,
     compare,
@@ -28,7 +29,14 @@ from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run methods": (run.run, listing.list_, data.data, weights.weights),
-    "Judge results": (results.results, scores.evaluate, compare.compare, report.report, leaderboard.leaderboard),
+    "Judge results": (
+        results.results,
+        scores.evaluate,
+        compare.compare,
+        report.report,
+        leaderboard.leaderboard,
+        actors.actors,
+    ),
     "Check data and published results": (audits.audit, audits.overlap, published.import_, published.reproduce),
     "Write plugins": (authoring.new, authoring.check),
 }

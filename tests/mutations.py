@@ -184,6 +184,19 @@ MUTATIONS: list[Mutation] = [
         },
     ),
     *_of(
+        "osarbench/scores/detection/frame_map.py", "test_actors", {
+            "a box takes a second choice": ("return_index=True)[1]]] = True", "return_index=True)[1]]] = True; hits[near] = True"),
+            "overlap of exactly the threshold is none": ("np.flatnonzero(overlap >= iou)", "np.flatnonzero(overlap > iou)"),
+            "precision is not made monotone": ("np.maximum.accumulate((hits / (ends + 1))[::-1])[::-1]", "hits / (ends + 1)"),
+        },
+    ),
+    *_of(
+        "osarbench/scores/detection/open_set.py", "test_actors", {
+            "closed mAP counts boxes of unknown persons": ('detections[shown != "unknown"]', "detections"),
+            "unknown recall of those found alone": ('rejected / int((there["kind"] == "unknown").sum())', "rejected / len(unknown)"),
+        },
+    ),
+    *_of(
         "osarbench/model/optimize.py", "test_optimize", {
             "warm-up ignored under a cosine": ("return warmup * 0.5 * (1", "return 0.5 * (1"),
             "warm-up ignored under steps": ("return warmup * float(0.1 **", "return float(0.1 **"),

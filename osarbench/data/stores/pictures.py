@@ -184,7 +184,9 @@ class Hdf5(Pictures):
         try:
             import h5py
         except ModuleNotFoundError as error:
-            raise UnreadableVideo(Path(path), "HDF5 files need the package h5py: pip install 'osarbench[hdf5]'") from error
+            raise UnreadableVideo(
+                Path(path), "HDF5 files need the package h5py: pip install 'osarbench[hdf5]'"
+            ) from error
         with h5py.File(path, "r") as file:
             frames = file.get("video")
             if frames is None or getattr(frames, "ndim", 0) != 4 or frames.shape[3] != 3 or frames.dtype != np.uint8:
