@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from osarbench.commands.options import FILE, FOLDER
+from osarbench.errors import OsarbenchError
 
 CACHE = click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
 
@@ -49,6 +50,42 @@ def check(
     if json_file is not None:
         storage.write_text(json_file, datacheck.to_json(report))
     sys.exit(0 if report.ok else 1)
+
+
+@data.command()
+@click.argument("name")
+@click.argument("root", type=FOLDER, required=False)
+@click.option("--data", type=FOLDER, help="Folder in which the data set's is made, instead of ROOT.  [OSARBENCH_DATA]")
+@click.option("--revision", metavar="COMMIT", help="Of the copy on the Hub; by default what ROOT has, else the newest.")
+@click.option("--agree", is_flag=True, help="You have read the licence and agree to it; do not ask.")
+def get(name: str, root: Path | None, data: Path | None, revision: str | None, agree: bool) -> None:
+    """Download the data set NAME into ROOT from the Hugging Face Hub, or say what to download from where."""
+    from osarbench.data import hub, locations
+    from osarbench.plugins import loading as plugins
+
+    kind = plugins.load(kinds=("datasets",)).dataset(name)
+    if kind.embedded:
+        click.echo(f"'{name}' makes itself; nothing has to be downloaded.")
+        return
+    place = root or locations.find(data=data).dataset(name, None, embedded=False)
+    steps = "\n".join(f"  {number}. {step}" for number, step in enumerate(kind.steps, start=1))
+    if not kind.hub:
+        click.echo(f"There is no copy of '{name}' to download by command. Into {place}:\n{steps}\n\n{kind.layout}")
+        if kind.terms:
+            click.echo(f"Terms: {kind.terms}")
+        click.echo(f"Then: osarbench data check {name} {place}")
+        return
+    copy = hub.look(kind.hub, place, revision)
+    click.echo(f"{copy.repository} at {copy.commit}: {len(copy.files)} files, {copy.size / 1e9:,.2f} GB, into {place}")
+    click.echo(f"Licence of the copy: {copy.licence}.\nTerms of the data set: {kind.terms}")
+    if not agree and not (sys.stdin.isatty() and click.confirm("Do you agree to both?")):
+        raise OsarbenchError("Nothing was downloaded. Read both, and say with --agree that you agree to them.")
+    hub.fetch(copy, place)
+    for file in hub.rest(copy):
+        click.echo(f"Unpack it by hand, in {place}: unrar x {hub.DOWNLOADS}/{file}")
+    click.echo(
+        f"Next: osarbench data check {name} {place}\nIf lists or videos are missing there:\n{steps}\n{kind.layout}"
+    )
 
 
 @data.command()

@@ -41,6 +41,12 @@ class Dataset(ABC):
     layout: ClassVar[str]
     #: Split name -> number of videos in the official lists; empty where the data set has no official lists.
     official_counts: ClassVar[Mapping[str, int]] = {}
+    #: ``owner/name`` of a copy on the Hugging Face Hub that `osarbench data get` downloads; empty: there is none.
+    hub: ClassVar[str] = ""
+    #: What to download from where, one step a line, for `osarbench data get`; `layout` is shown after it.
+    steps: ClassVar[Sequence[str]] = ()
+    #: Under which terms the videos are given.
+    terms: ClassVar[str] = ""
     #: True if `prepare` makes the files, so that no folder has to be given.
     embedded: ClassVar[bool] = False
 

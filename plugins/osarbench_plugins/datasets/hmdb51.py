@@ -35,6 +35,14 @@ class Hmdb51(Dataset):
         "HMDB-51 wants videos/<class>/*.avi (hmdb51_org.rar and the .rar of each class in it, unpacked) and "
         "annotations/<class>_test_splitN.txt (testTrainMulti_7030_splits of test_train_splits.rar)."
     )
+    hub = "MichiganNLP/hmdb"
+    steps = (
+        "hmdb51_org.rar and test_train_splits.rar from https://serre.lab.brown.edu/hmdb51.html",
+        "unrar x each, in the data set's folder; then, in hmdb51_org/, for a in *.rar; do unrar x $a; done",
+    )
+    terms = (
+        "CC BY 4.0 for the annotations; the clips are from films and YouTube, for research; cite Kuehne et al., 2011."
+    )
     classes = tuple(CLASSES.split())
     splits = ("train1", "test1", "train2", "test2", "train3", "test3", "all")
     official_counts: ClassVar[Mapping[str, int]] = {

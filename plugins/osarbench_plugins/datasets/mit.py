@@ -1,4 +1,4 @@
-"""Moments in Time v2 (Monfort et al., TPAMI 2020, arXiv:1801.03150): 305 classes of three-second web videos."""
+"""Moments in Time (Monfort et al., TPAMI 2020, arXiv:1801.03150): three-second web videos, in two versions."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -16,23 +16,29 @@ FOLDERS = ("annotations", "")
 PLACES = ("videos", "")
 #: Split -> its folder below videos/ and its list.
 SPLITS = {"train": ("training", "trainingSet.csv"), "validation": ("validation", "validationSet.csv")}
-COUNT = 305
+VERSIONS = {339: 1, 305: 2}  #: number of classes -> version
 
 
 class Mit(Dataset):
-    """Moments in Time, version 2. Sources are not told, so every video is a group of its own."""
+    """Moments in Time, version 2: 305 classes. Sources are not told, so every video is a group of its own."""
 
     name = "mit"
+    count: ClassVar[int] = 305  #: classes
     layout = (
         "Moments in Time wants videos/{training,validation}/<class>/*.mp4 and annotations/{moments_categories.txt,"
         "trainingSet.csv,validationSet.csv} (version 2, from moments.csail.mit.edu)."
     )
+    steps: ClassVar[Sequence[str]] = (
+        "ask for access with the form on http://moments.csail.mit.edu/; the answer has the link of the archive",
+        "unzip Moments_in_Time_Raw_v2.zip, and rename its folder to mit/ or link to it",
+    )
+    terms = "For non-commercial research; the form has the terms."
     splits = tuple(SPLITS)
     official_counts: ClassVar[Mapping[str, int]] = {"validation": 30500}
 
     @cached_property
     def classes(self) -> Sequence[str]:
-        """The 305 class names, in the order of ``moments_categories.txt``.
+        """The class names, in the order of ``moments_categories.txt``.
 
         Raises:
             OsarbenchError: the file is missing, malformed, or another version's.
@@ -45,9 +51,10 @@ class Mit(Dataset):
             if int(fields[1]) in names or fields[0] in names.values():
                 raise OsarbenchError(f"{where}: the class '{fields[0]}' or its number {fields[1]} is listed twice.")
             names[int(fields[1])] = fields[0]
-        if len(names) != COUNT:
-            hint = " That is version 1." if len(names) == 339 else ""
-            raise OsarbenchError(f"{file} has {len(names)} classes instead of {COUNT}.{hint}\n{self.layout}")
+        if len(names) != self.count:
+            version = VERSIONS.get(len(names))
+            hint = f" That is version {version}: the data set '{NAMES[version]}'." if version else ""
+            raise OsarbenchError(f"{file} has {len(names)} classes instead of {self.count}.{hint}\n{self.layout}")
         return tuple(names[number] for number in sorted(names))
 
     def videos(self, split: str) -> list[Video]:
@@ -61,7 +68,9 @@ class Mit(Dataset):
             if len(fields) < 2 or path.count("/") != 1:
                 raise malformed(where, ",".join(fields), "<class>/<video>.mp4,<class>,...")
             if fields[1] not in known:
-                raise OsarbenchError(f"{where}: the class '{fields[1]}' is not in moments_categories.txt.")
+                raise OsarbenchError(
+                    f"{where}: the class '{fields[1]}' is not in moments_categories.txt. Are the lists of one version?"
+                )
             found.append(Video(id=f"{folder}/{path}", label=fields[1], group=f"{folder}/{path}"))
         return found
 
@@ -75,7 +84,23 @@ class Mit(Dataset):
         return find_folder(self.root, FOLDERS, "moments_categories.txt", self.layout)
 
 
+class MitV1(Mit):
+    """Moments in Time, version 1: 339 classes, no longer offered by its authors."""
+
+    name = "mit_v1"
+    count = 339
+    layout = (
+        "Moments in Time wants videos/{training,validation}/<class>/*.mp4 and annotations/{moments_categories.txt,"
+        "trainingSet.csv,validationSet.csv} (version 1, no longer offered; `mit` is version 2)."
+    )
+    steps = ("nothing: its authors do not offer it any more. Use `mit`, or a copy that you have",)
+    official_counts: ClassVar[Mapping[str, int]] = {"validation": 33900}
+
+
+NAMES = {1: MitV1.name, 2: Mit.name}  #: of the data set of each version
+
+
 @hookimpl
 def osarbench_datasets() -> list[type[Dataset]]:
-    """Offer mit."""
-    return [Mit]
+    """Offer mit and mit_v1."""
+    return [Mit, MitV1]

@@ -27,6 +27,12 @@ class Ucf101(Dataset):
         "UCF-101 wants videos/<Class>/v_<Class>_gXX_cYY.avi (UCF101.rar; UCF-101/ as it unpacks will do) "
         "and annotations/{classInd,trainlist01,testlist01,...}.txt (UCF101TrainTestSplits-RecognitionTask.zip)."
     )
+    hub = "MichiganNLP/ucf-101"
+    steps = (
+        "UCF101.rar and UCF101TrainTestSplits-RecognitionTask.zip from https://www.crcv.ucf.edu/data/UCF101.php",
+        "unrar x UCF101.rar && unzip UCF101TrainTestSplits-RecognitionTask.zip, in the data set's folder",
+    )
+    terms = "Videos from YouTube, for research; cite Soomro et al., 2012."
     splits = ("train1", "test1", "train2", "test2", "train3", "test3")
     official_counts: ClassVar[Mapping[str, int]] = {
         "train1": 9537,
