@@ -36,6 +36,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         report.report,
         leaderboard.leaderboard,
         actors.actors,
+        actors.tubes,
     ),
     "Check data and published results": (audits.audit, audits.overlap, published.import_, published.reproduce),
     "Write plugins": (authoring.new, authoring.check),

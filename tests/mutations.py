@@ -191,6 +191,14 @@ MUTATIONS: list[Mutation] = [
         },
     ),
     *_of(
+        "osarbench/scores/detection/tubes.py", "test_tubes", {
+            "frames in common alone count": ("shared = len(ours) / (len(first.frames) + len(second.frames) - len(ours))", "shared = 1.0"),
+            "a true tube is found twice": ("            del left[detected.video][best]\n", ""),
+            "a tube never ends": ("if frame - frames[its[-1]] <= gap", "if frame - frames[its[-1]] <= 10**9"),
+            "the lowest near box continues a tube": ("member[near[0]] = number", "near = near[::-1]; member[near[0]] = number"),
+        },
+    ),
+    *_of(
         "osarbench/scores/detection/open_set.py", "test_actors", {
             "closed mAP counts boxes of unknown persons": ('detections[shown != "unknown"]', "detections"),
             "unknown recall of those found alone": ('rejected / int((there["kind"] == "unknown").sum())', "rejected / len(unknown)"),

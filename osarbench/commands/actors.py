@@ -1,4 +1,4 @@
-"""`osarbench actors`: numbers of localised actions, from files of boxes alone."""
+"""`osarbench actors` and `tubes`: numbers of localised actions, from files of boxes alone."""
 
 import re
 from collections.abc import Sequence
@@ -82,6 +82,48 @@ def actors(
         )
         _write([*parts, matching.scores_table(matched(*pair), labels, source=detections.stem)], table)
     click.echo(json.dumps(result.as_dict, indent=1) if as_json else _text(result))
+
+
+@click.command()
+@click.argument("truth", type=FILE)
+@click.argument("detections", type=FILE)
+@click.option("--link", is_flag=True, help="DETECTIONS are boxes of frames, without a column tube: link them first.")
+@click.option("--class", "classes", multiple=True, help="Only these classes.  [all of the ground truth]")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers of every class.")
+def tubes(truth: Path, detections: Path, link: bool, classes: tuple[str, ...], as_json: bool) -> None:
+    """Compute video-mAP of detected tubes, from csv files with a header alone.
+
+    TRUTH has the columns video, tube, class, frame, x1, y1, x2, y2; DETECTIONS also score. Boxes of both are in pixels,
+    or in shares of the frame.
+    """
+    import json
+
+    import numpy as np
+    from tabulate import tabulate
+
+    from osarbench.errors import did_you_mean
+    from osarbench.scores.detection import tubes as its
+
+    true, found = its.read(truth, scored=False), its.read(detections, scored=True, linked=not link)
+    its.check_units(true, found)
+    there = sorted(set(true["class"]))
+    for name in classes:
+        if name not in there:
+            raise OsarbenchError(f"{truth} has no class '{name}'.{did_you_mean(name, there)}")
+    found = its.link(found) if link else found
+    numbers = {name: its.video_map(true, found, classes or there, least=least) for name, least in its.OVERLAPS.items()}
+    means = {name: float(np.mean(list(by_class.values()))) for name, by_class in numbers.items()}
+    if as_json:
+        click.echo(json.dumps({"video_map": means, "by_class": numbers}, indent=1))
+        return
+    lines = [(name, *(f"{100 * numbers[key][name]:.2f}" for key in numbers)) for name in numbers["0.5"]]
+    lines.append(("mean", *(f"{100 * value:.2f}" for value in means.values())))
+    click.echo(
+        tabulate(lines, headers=["video-mAP at", *numbers], disable_numparse=True, colalign=("left", *["right"] * 4))
+    )
+    other = sorted(set(found["class"]) - set(there))
+    if other:
+        click.echo(f"\nNo true tube has the classes {', '.join(other[:5])}, so they are left out.")
 
 
 def _vocabulary(known: str | None, unknown: str, labels: dict[int, str]) -> "Vocabulary":
