@@ -19,6 +19,9 @@ RUN_LIBRARIES = (
     "torchvision",
 )
 
+#: What further extras install.
+EXTRAS = {"h5py": "hdf5", "peft": "transformers", "pyarrow": "parquet", "transformers": "transformers"}
+
 
 class OsarbenchError(Exception):
     """Something the user can mend. The command line prints its message, without a traceback, and exits with 1.
@@ -39,16 +42,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> OsarbenchError:
 
 
 def missing_library(error: ModuleNotFoundError) -> OsarbenchError | None:
-    """Return what to install for a library of the extra `run` that is missing; None if another module is.
+    """Return what to install for a library of an extra that is missing; None if another module is.
 
     >>> str(missing_library(ModuleNotFoundError(name="torch.nn")))
     "This needs torch, which is not installed. Install it with: pip install 'osarbench[run]'"
     """
     library = (error.name or "").partition(".")[0]
-    if library not in RUN_LIBRARIES:
+    extra = "run" if library in RUN_LIBRARIES else EXTRAS.get(library)
+    if extra is None:
         return None
     return OsarbenchError(
-        f"This needs {library}, which is not installed. Install it with: pip install 'osarbench[run]'"
+        f"This needs {library}, which is not installed. Install it with: pip install 'osarbench[{extra}]'"
     )
 
 

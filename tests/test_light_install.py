@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import osarbench
-from osarbench.errors import RUN_LIBRARIES
+from osarbench.errors import EXTRAS, RUN_LIBRARIES
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -102,11 +102,13 @@ def test_another_module_that_is_missing_keeps_its_traceback() -> None:
 
 def test_the_extra_is_what_errors_call_it() -> None:
     assert names(PROJECT["optional-dependencies"]["run"]) == set(RUN_LIBRARIES)
+    others = {extra: names(its) for extra, its in PROJECT["optional-dependencies"].items() if extra != "run"}
+    assert {(library, extra) for extra, its in others.items() for library in its} == set(EXTRAS.items())
 
 
 @pytest.mark.parametrize("package", ["osarbench", "plugins/osarbench_plugins"])
 def test_every_library_that_is_imported_is_declared(package: str) -> None:
-    declared = names(PROJECT["dependencies"]) | set(RUN_LIBRARIES) | names(PROJECT["optional-dependencies"]["hdf5"])
+    declared = names(PROJECT["dependencies"]) | set(RUN_LIBRARIES) | set(EXTRAS)
     ours = {"osarbench", "osarbench_plugins"}
     assert set(imports(ROOT / package)) - set(sys.stdlib_module_names) - ours <= declared
 

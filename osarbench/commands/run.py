@@ -37,7 +37,10 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
 @click.option("--weights", metavar="FILE|DIR|none|LIBRARY", help="Pretrained weights to start from; torchvision, timm "
               "or pytorchvideo: downloaded from there.  [OSARBENCH_WEIGHTS]")  # fmt: skip
-@click.option("--no-train", is_flag=True, help="Take backbone and classifier from the weights, to evaluate them.")
+@click.option("--train", "mode", type=click.Choice(["full", "lora", "attentive", "linear", "none"]),
+              help="What is trained: all; adapters; a head on tokens or vectors of the frozen backbone; nothing, with "
+              "the classifier of the weights.  [as the protocol says]")  # fmt: skip
+@click.option("--no-train", is_flag=True, help="The same as --train none.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many, with DDP.")
 @click.option("--precision", metavar="NAME", help="32-true, bf16-mixed, 16-mixed; by default what the device likes.")

@@ -52,6 +52,10 @@ class TrainClips(Dataset[Any]):
         clip = train_clip(frames, self.spec, generator, flip=self.flip)  # [C, T * stack, S, S]
         return as_channels(clip, self.stack), int(self.labels[position])
 
+    def loader(self, sampler: "EpochSampler", batch: int, loading: Loading) -> DataLoader[Any]:
+        """Return batches of clips and labels, see `train_loader`."""
+        return train_loader(self, sampler, batch, loading)
+
 
 class ViewClips(Dataset[Tensor]):
     """All test views of a video: uint8 [views, C, T, size, size], temporal positions first, crops within."""

@@ -15,13 +15,14 @@ from osarbench.digests import content_digest
 from osarbench.model import network as networks
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
+from osarbench.model.probe import Frozen
 
 PIECE = 256  # videos; what a killed run loses at most
 
 
 def extract(
     machine: Machine,
-    network: Network,
+    network: Network | Frozen,
     clips: ViewClips,
     *,
     batch: int,
@@ -29,14 +30,14 @@ def extract(
     into: Path,
     identity: manifest.Identity,
 ) -> None:
-    """Write float32 features [videos, views, D] in the order of the clips.
+    """Write float32 features [videos, views, D], or what is cached of a frozen backbone, in the order of the clips.
 
     Pieces are kept in a folder named by the identity until they are put together; the processes of a distributed run
     deal them out, so no video is repeated to fill a batch. A piece that is damaged is extracted again.
 
     Args:
         machine: the devices, in this process and others.
-        network: trained.
+        network: trained, or a frozen backbone.
         clips: the test views of the videos.
         batch: views at a time.
         file: next to which the pieces are kept.
@@ -76,24 +77,24 @@ def forget_pieces(file: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _features(fabric: Fabric, network: Network, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
-    """Return features [videos, views, D] of a piece."""
+def _features(fabric: Fabric, network: Network | Frozen, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
+    """Return features [videos, views, ...] of a piece."""
     loader: Any = fabric.setup_dataloaders(
         view_loader(clips, max(1, batch // clips.spec.views), loading), use_distributed_sampler=False
     )
     found = []
     with torch.inference_mode(), fabric.autocast():
         for views in loader:  # [N, V, 3, T, S, S]
-            vectors = network.vectors(views.flatten(0, 1))  # [N * V, D]
-            found.append(vectors.view(*views.shape[:2], -1).cpu().numpy())
+            vectors = network.vectors(views.flatten(0, 1))  # [N * V, ...]
+            found.append(vectors.view(*views.shape[:2], *vectors.shape[1:]).cpu().numpy())
     return np.concatenate(found)
 
 
 def _join(pieces: list[Path], file: Path, videos: int) -> None:
     """Put the pieces together without holding them all in memory."""
     first = np.load(pieces[0], mmap_mode="r")
-    shape = (videos, *first.shape[1:])
+    shape, kind = (videos, *first.shape[1:]), first.dtype.newbyteorder("<")
     with file.open("wb") as opened:
-        np.lib.format.write_array_header_1_0(opened, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(opened, {"descr": kind.str, "fortran_order": False, "shape": shape})
         for piece in pieces:
-            opened.write(np.ascontiguousarray(np.load(piece), dtype="<f4").data)
+            opened.write(np.ascontiguousarray(np.load(piece), dtype=kind).data)

@@ -14,13 +14,14 @@ from torch.utils.tensorboard import SummaryWriter
 
 from osarbench import console
 from osarbench.artifacts import manifest, storage
-from osarbench.data.clips import EpochSampler, TrainClips, train_loader
+from osarbench.data.clips import EpochSampler, TrainClips
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Progress
 from osarbench.model import network as networks
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.optimize import make_optimizer, rate_factor
+from osarbench.model.probe import CachedViews
 from osarbench.protocols.protocol import Training
 
 LOOK_AT_LOSS = 25  # steps between two looks at the loss: each one makes a GPU wait
@@ -58,7 +59,7 @@ class Epoch(NamedTuple):
 def train(
     machine: Machine,
     network: Network,
-    clips: TrainClips,
+    clips: TrainClips | CachedViews,
     recipe: Training,
     *,
     seed: int,
@@ -73,7 +74,7 @@ def train(
     Args:
         machine: the devices, in this process and others.
         network: to be trained; backbone and head.
-        clips: of the training videos.
+        clips: of the training videos, or what is cached of them for a probe.
         recipe: of the protocol.
         seed: of the order of videos.
         into: the folder of checkpoint and history.
@@ -89,7 +90,7 @@ def train(
     module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=fused))
     batch = max(1, min(recipe.batch_size, len(clips.rows)) // fabric.world_size)
     sampler = EpochSampler(len(clips.rows), batch, seed, rank=fabric.global_rank, processes=fabric.world_size)
-    loader = fabric.setup_dataloaders(train_loader(clips, sampler, batch, loading), use_distributed_sampler=False)
+    loader = fabric.setup_dataloaders(clips.loader(sampler, batch, loading), use_distributed_sampler=False)
     begin = _resume(fabric, network, optimizer, into, identity)
     log = _Log(into, begin) if fabric.is_global_zero else None
     for epoch in range(begin, recipe.epochs):

@@ -19,6 +19,10 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 MAX_FRAMES, MAX_VIEWS, MAX_SIDE = 10_000, 1_000, 10_000
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+#: What a run trains: the whole network; adapters of its linear layers, and a head; a head on the features of a frozen
+#: backbone, its vectors or its tokens; or nothing, where the weights hold a classifier too.
+Mode = Literal["full", "lora", "attentive", "linear", "none"]
+FROZEN = ("attentive", "linear")  #: modes in which the backbone stays as its weights are
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -49,7 +53,7 @@ class Unknown:
 class Training:
     """``[training]``: the recipe."""
 
-    mode: Literal["full", "none"] = "full"  #: "none": backbone and classifier are used as the weights have them
+    mode: Mode = "full"  #: "none": backbone and classifier are used as the weights have them
     epochs: Count = 1  #: this and the next two must be stated unless the mode is "none"
     batch_size: Annotated[int, Field(ge=1, le=2**20)] = 1
     learning_rate: Positive = 1.0
@@ -67,6 +71,25 @@ class Training:
     clip_norm: Positive | None = None  #: L2 norm to which gradients are clipped
     frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Probe:
+    """``[probe]``: what a head is given of a frozen backbone, in the modes "linear" and "attentive"."""
+
+    clips: Count | None = None  #: temporal positions of a training video, one drawn an epoch; None: those of the test
+    crops: Literal[1, 3, 10] | None = None  #: of each position; None: those of the test
+    standardise: bool = True  #: of "linear": each feature has mean 0 and deviation 1 over the training videos
+    tokens: tuple[Count, Count, Count] = (8, 4, 4)  #: of "attentive", at most: time, height, width; larger maps: means
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Lora:
+    """``[lora]``: adapters of the linear layers of a backbone (Hu et al., ICLR 2022), in the mode "lora"."""
+
+    rank: Annotated[int, Field(ge=1, le=4096)] = 16
+    alpha: Positive = 16.0  #: the adapter's part is scaled by alpha / rank
+    dropout: Share = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -124,6 +147,8 @@ class Sections:
     data: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  #: data set -> settings of its constructor
     clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `ClipSpec`, for every backbone
     backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
+    probe: Probe = Probe()
+    lora: Lora = Lora()
     threshold: Threshold = Threshold()
     openness: Openness = Openness()
     metrics: Metrics = Metrics()
@@ -186,7 +211,12 @@ def read(name: str) -> Protocol:
     protocol = Protocol(file.stem, content_digest(stated), file, sections)
     for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
         clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
-        for head in section.heads:
+        for head, only in section.heads.items():
+            if "mode" in only.training:
+                raise OsarbenchError(
+                    f"{file}: [backbones.{backbone}.heads.{head}.training] has a mode, which all heads of a backbone "
+                    f"share. State it in [backbones.{backbone}.training]."
+                )
             protocol.recipe(backbone, head)
     _check_classes(sections, file)
     return protocol

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from osarbench.data.locations import Locations
+from osarbench.protocols.protocol import Mode
 
 #: Whose pretrained weights `Backbone.fetch_weights` may be asked for.
 LIBRARIES = ("torchvision", "timm", "pytorchvideo")
@@ -31,6 +32,7 @@ class RunConfig:
     recompute: bool = False  #: run blocks again in the backward pass instead of keeping their activations
     weights: str | None = None  #: "none", a library, a file or a folder of files; None: what the protocol names
     train: bool = True  #: False: backbone and classifier are taken from the weights as they are
+    mode: Mode | None = None  #: what is trained; None: what the protocol says
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: method -> settings of its constructor
     plugin_files: tuple[Path, ...] = ()
     store: str = "auto"

@@ -14,9 +14,10 @@ from osarbench.interfaces.modality import Modality
 from osarbench.model import network
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols import protocol as protocols
-from osarbench.protocols.protocol import Protocol, Training
+from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Training
+from osarbench.run import recipes
 from osarbench.run import weights as starting_weights
-from osarbench.run.config import RunConfig
+from osarbench.run.config import LIBRARIES, RunConfig
 from osarbench.run.weights import Weights
 
 
@@ -33,11 +34,28 @@ class Experiment:
     seed: int
     overrides: Mapping[str, Any]  #: fields of the recipe that the run sets
     deviations: Mapping[str, Any]  #: from the protocol, by name; an entry with any stays off the leaderboard
-    trains: bool = True  #: False: backbone and classifier are those of the weights
+    mode: Mode = "full"  #: what is trained
+    dims: tuple[int, int] = (0, 0)  #: D and C of the backbone's features
+
+    @property
+    def trains(self) -> bool:
+        """Whether anything is trained; else backbone and classifier are those of the weights."""
+        return self.mode != "none"
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the backbone stays as its weights are, so that its features are cached for all heads."""
+        return self.mode in FROZEN
+
+    @property
+    def departs(self) -> bool:
+        """Whether the run trains something else than the protocol says."""
+        return self.mode != self.protocol.recipe(self.backbone.name).training.mode
 
     def training(self, head: str) -> Training:
         """Return the recipe that trains a network with a head."""
-        return replace(self.protocol.recipe(self.backbone.name, head).training, **self.overrides)
+        stated = self.protocol.recipe(self.backbone.name, head).training
+        return replace(recipes.of_mode(stated, self.mode), **self.overrides)
 
 
 class HeadSpec(NamedTuple):
@@ -49,8 +67,10 @@ class HeadSpec(NamedTuple):
     def folder(self, experiment: Experiment) -> str:
         """Return the name of the folder of its network and features."""
         mark = f".{text_digest(dict(self.settings))}" if self.settings else ""
-        if not experiment.trains:
-            mark += f".{str(experiment.weights.sha256)[:8]}"
+        if experiment.departs and experiment.trains:
+            mark += f".{experiment.mode}"
+        if experiment.frozen or not experiment.trains:
+            mark += f".{experiment.weights.mark}"
         return f"{self.head.name}{mark}-{experiment.seed}"
 
 
@@ -73,10 +93,12 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     backbone = available.backbone(config.backbone)
     recipe = protocol.recipe(backbone.name)
     batch = None if config.batch_size == "auto" else config.batch_size
+    mode = _mode(config, recipe)
+    training = recipes.of_mode(recipe.training, mode)
     overrides = {
         key: value
         for key, value in {"epochs": config.epochs, "batch_size": batch}.items()
-        if value not in (None, getattr(recipe.training, key))
+        if value not in (None, getattr(training, key))
     }
     _refuse_to_publish(config, protocol, overrides)
     check_settings("backbone", backbone, recipe.options, f"{protocol.file}: [backbones.{backbone.name}.options]")
@@ -85,17 +107,11 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     modality = available.modality(spec.modality)()
     network.check_clip(built, spec, modality.channels * modality.stack)
-    trains = config.train and recipe.training.mode != "none"
-    if not trains and weights.path is None:
-        asks = "--no-train" if not config.train else f"The protocol '{protocol.name}', which trains nothing,"
-        raise OsarbenchError(f"{asks} takes a trained network from a file: name it with --weights FILE.")
-    if weights.path is not None:  # a file that is no good is known before decoding, which takes long
+    if weights.path is None:
+        _refuse_without_weights(config, protocol, recipe, mode)
+    else:  # a file that is no good is known before decoding, which takes long
         built.load_weights(str(weights.path))
-    deviations: dict[str, Any] = dict(overrides)
-    if not config.train and recipe.training.mode != "none":
-        deviations["training"] = f"none: {Path(str(weights.path)).name}"
-    elif weights.deviation is not None:
-        deviations["weights"] = weights.deviation
+    deviations = {**overrides, **_deviations(recipe, mode, weights)}
     _refuse_to_publish(config, protocol, deviations)
     return Experiment(
         protocol=protocol,
@@ -107,8 +123,43 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         seed=config.seed,
         overrides=overrides,
         deviations=deviations,
-        trains=trains,
+        mode=mode,
+        dims=(built.dim, built.map_dim),
     )
+
+
+def _mode(config: RunConfig, recipe: Recipe) -> Mode:
+    if not config.train:
+        if config.mode not in (None, "none"):
+            raise OsarbenchError(f"--no-train and --train {config.mode} contradict each other. Leave one out.")
+        return "none"
+    return config.mode or recipe.training.mode
+
+
+def _refuse_without_weights(config: RunConfig, protocol: Protocol, recipe: Recipe, mode: Mode) -> None:
+    """Refuse to score with, or to freeze, a network of random weights that nobody asked for."""
+    stated = mode == recipe.training.mode
+    if mode == "none":
+        asks = f"The protocol '{protocol.name}', which trains nothing," if stated else "--no-train"
+        raise OsarbenchError(f"{asks} takes a trained network from a file: name it with --weights FILE.")
+    if mode != "full" and config.weights != "none":
+        asks = f"The protocol '{protocol.name}' keeps" if stated else f"--train {mode} keeps"
+        raise OsarbenchError(
+            f"{asks} the backbone as its weights are, and there are none: name them with --weights FILE, or a library "
+            "that has some. Features of random weights are for --weights none."
+        )
+
+
+def _deviations(recipe: Recipe, mode: Mode, weights: Weights) -> dict[str, Any]:
+    """Return in what the run departs from the protocol by what it trains, and by what it starts from."""
+    found = {}
+    if mode != recipe.training.mode:
+        found["training"] = mode if mode != "none" else f"none: {Path(str(weights.path)).name}"
+    # where a protocol freezes the backbone and names no weights, a library's own are what the backbone is
+    own = recipe.weights is None and recipe.training.mode in FROZEN and weights.origin in LIBRARIES
+    if weights.deviation is not None and mode != "none" and not own:
+        found["weights"] = weights.deviation
+    return found
 
 
 def _refuse_to_publish(config: RunConfig, protocol: Protocol, deviations: Mapping[str, Any]) -> None:

@@ -91,6 +91,7 @@ class HeadPlan:
                 "classes": self.videos.listed.classes,
                 "clips": asdict(self.experiment.spec),
                 "training": asdict(self.training) if self.experiment.trains else None,
+                **({"lora": asdict(self.experiment.protocol.sections.lora)} if self.experiment.mode == "lora" else {}),
                 "seed": self.experiment.seed,
                 "devices": self.config.devices,
                 "precision": self.machine.precision,
@@ -157,6 +158,7 @@ class HeadPlan:
     def load(self) -> network.Network:
         """Return the trained network."""
         built = networks.build(self.experiment, self.spec, self.videos.listed.classes, compiled=self.config.compile)
+        networks.adapt(built, self.experiment)
         network.load(built, Trained(self.folder).network)
         return built
 

@@ -13,7 +13,7 @@ from osarbench.data.clips import TrainClips, ViewClips, seeded
 from osarbench.interfaces.method import Progress, make_head
 from osarbench.interfaces.modality import Modality
 from osarbench.interfaces.task import Task
-from osarbench.model import extract, memory, network
+from osarbench.model import extract, lora, memory, network
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.train import Trained, train
@@ -29,6 +29,14 @@ def build(experiment: Experiment, spec: HeadSpec, class_names: Sequence[str], *,
     if compiled:
         backbone.compile()
     return network.Network(backbone, make_head(spec.head, backbone, class_names, spec.settings), experiment.spec)
+
+
+def adapt(built: Network, experiment: Experiment) -> None:
+    """Put adapters into a network whose backbone has its weights, if the run trains adapters."""
+    if experiment.mode == "lora":
+        section = experiment.protocol.sections.lora
+        trained = lora.adapt(built.backbone, rank=section.rank, alpha=section.alpha, dropout=section.dropout)
+        console.say(f"lora: {trained:,} parameters of adapters")
 
 
 def make_network(
@@ -87,6 +95,7 @@ def _trained(
     built = build(experiment, spec, samples.index.classes, compiled=config.compile)
     if experiment.weights.path is not None:
         built.backbone.load_weights(str(experiment.weights.path))
+    adapt(built, experiment)
     if config.recompute:
         memory.recompute_blocks(built.backbone)
     rows = samples.rows("train")

@@ -19,6 +19,7 @@ from osarbench.plugins.loading import Plugins
 from osarbench.run import scoring
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment, head_spec
+from osarbench.run.frozen_plan import FrozenPlan, ProbePlan
 from osarbench.run.head_plan import TESTED, HeadPlan, code_of
 from osarbench.run.names import setting_in_a_name
 from osarbench.run.videos import Videos
@@ -79,10 +80,15 @@ def plan(
     decode = Step(
         name="decode", output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True
     )
+    frozen = FrozenPlan(config, experiment, machine, videos, decode)
     steps, planned = [decode], list[MethodPlan]()
     for same_head in _by_head(experiment, methods):
-        head = HeadPlan(config, experiment, machine, videos, decode, same_head)
-        steps += head.steps
+        head = (
+            ProbePlan(frozen, same_head)
+            if experiment.frozen
+            else HeadPlan(config, experiment, machine, videos, decode, same_head)
+        )
+        steps += [step for step in head.steps if step not in steps]
         for method in same_head:
             planned.append(_method(head, method, draw))
             steps += planned[-1].steps

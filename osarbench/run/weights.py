@@ -22,6 +22,11 @@ class Weights(NamedTuple):
     origin: str = "none"  #: "none", "protocol" (the file it names), a library's name, or "file"
     deviation: str | None = None  #: how it departs from what the protocol names, for people
 
+    @property
+    def mark(self) -> str:
+        """What tells them from others in the name of a folder."""
+        return "random" if self.sha256 is None else self.sha256[:8]
+
     def facts(self) -> dict[str, str | None] | None:
         """Return what an entry says of the weights its network started from; None: from scratch."""
         return None if self.path is None else {"name": self.path.name, "sha256": self.sha256, "origin": self.origin}
