@@ -1,6 +1,6 @@
 """Entries of a leaderboard: one file each, a scores table with the facts of its making in the first line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -115,13 +115,20 @@ def read(folder: Path, protocol: Protocol) -> list[Entry]:
         OsarbenchError: a file has no facts or other rows than it was made with, belongs to another version of the
             protocol, is filed under another name than its own, is not sound, or has other test videos than other runs.
     """
-    entries = [_entry(file, protocol) for file in sorted(folder.glob(f"*/*{SUFFIX}"))]
-    # Published scores files name no videos, and some hold padded rows.
-    _check_same_videos([entry for entry in entries if entry.tier == "run"])
+    entries: list[Entry] = []
+    first: tuple[Path, frozenset[tuple[str, str, str]]] | None = None
+    for file in sorted(folder.glob(f"*/*{SUFFIX}")):
+        entry, rows = _checked(file, protocol)
+        entries.append(entry)
+        if entry.tier == "run":  # published scores files name no videos, and some hold padded rows
+            videos = _tested(rows)
+            first = first or (file, videos)
+            _check_same_videos(file, videos, *first)
     return entries
 
 
-def _entry(file: Path, protocol: Protocol) -> Entry:
+def _checked(file: Path, protocol: Protocol) -> tuple[Entry, pd.DataFrame]:
+    """Return an entry and its rows, if all that it says of itself is so."""
     facts = table.read_facts(file)
     missing = [key for key in _NEEDED if key not in (facts or {})]
     if facts is None or missing:
@@ -142,7 +149,7 @@ def _entry(file: Path, protocol: Protocol) -> Entry:
     wrong = sorted(set(rows.loc[rows["role"] == "unknown", "label"]) & excluded)
     if wrong:
         raise OsarbenchError(f"{file} holds unknown classes that the protocol excludes: {', '.join(wrong)}.")
-    return Entry(facts["backbone"], facts["method"], facts["seed"], facts["tier"], file, facts)
+    return Entry(facts["backbone"], facts["method"], facts["seed"], facts["tier"], file, facts), rows
 
 
 def origins(facts: Mapping[str, Any]) -> list[str]:
@@ -163,17 +170,29 @@ def _file_name(facts: Mapping[str, Any]) -> str:
     return f"{facts['method']}-{facts['seed']}{SUFFIX}"
 
 
-def _check_same_videos(entries: Sequence[Entry]) -> None:
-    """Refuse entries whose test videos differ: their rows could not be compared."""
-    first: tuple[Entry, frozenset[tuple[str, str, str]]] | None = None
-    for entry in entries:
-        rows = entry.rows()
-        tested = rows[rows["role"].isin(["known", "unknown"])]
-        videos = frozenset(zip(tested["role"], tested["source"], tested["video"], strict=True))
-        first = first or (entry, videos)
-        if videos != first[1]:
-            only = sorted(videos ^ first[1])
-            raise OsarbenchError(
-                f"{entry.file} and {first[0].file} do not hold the same test videos: {len(only)} are in one of them "
-                f"only, the first is {only[0][1]}/{only[0][2]} ({only[0][0]})."
-            )
+def _tested(rows: pd.DataFrame) -> frozenset[tuple[str, str, str]]:
+    """Return the role, source and name of each test video."""
+    tested = rows[rows["role"].isin(["known", "unknown"])]
+    return frozenset(zip(tested["role"], tested["source"], tested["video"], strict=True))
+
+
+def _check_same_videos(
+    file: Path,
+    videos: frozenset[tuple[str, str, str]],
+    first_file: Path,
+    first_videos: frozenset[tuple[str, str, str]],
+) -> None:
+    """Refuse an entry whose test videos are not those of the first: their rows could not be compared.
+
+    Args:
+        file: of the entry.
+        videos: its test videos.
+        first_file: of the first entry.
+        first_videos: those of the first entry.
+    """
+    if videos != first_videos:
+        only = sorted(videos ^ first_videos)
+        raise OsarbenchError(
+            f"{file} and {first_file} do not hold the same test videos: {len(only)} are in one of them only, the first "
+            f"is {only[0][1]}/{only[0][2]} ({only[0][0]})."
+        )
