@@ -28,7 +28,7 @@ from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run methods": (run.run, listing.list_, data.data, weights.weights),
+    "Run methods": (run.run, run.plan, listing.list_, data.data, weights.weights),
     "Judge results": (
         results.results,
         scores.evaluate,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from osarbench.commands.options import FILE, FOLDER
+from osarbench.commands.plan_text import plan_text
 from osarbench.errors import OsarbenchError
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
 @click.option("--redo", is_flag=True, help="Make again what was made with other settings.")
-@click.option("--dry-run", is_flag=True, help="Show what would be made, and what differs; make nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be made and reused, and what it would cost; as `plan`.")
 @click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
               help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
@@ -109,19 +110,22 @@ def run(
 
 
 def _show_plan(config: "RunConfig") -> None:
-    """Print the steps of a run: which are up to date, which would be made, which are stale and why."""
-    from tabulate import tabulate
-
+    """Print the steps of a run, which are reused and which made, and what that costs; nothing is made."""
+    from osarbench.run import costs
     from osarbench.run.run import plan
 
     planned, _ = plan(config)
-    if planned is None:
-        return
-    lines = []
-    for step in planned.steps:
-        state, different = step.state()
-        lines.append([step.name, state, "; ".join(different[:3])])
-    click.echo(tabulate(lines, headers=["step", "state", "difference"]))
+    if planned is not None:
+        click.echo(plan_text(costs.of(planned)))
+
+
+#: `osarbench plan`: the options of a run, without those that need one.
+plan = click.Command(
+    "plan",
+    params=[its for its in run.params if its.name not in ("redo", "dry_run", "publish_to")],
+    callback=lambda **options: run.callback(**options, redo=False, dry_run=True, publish_to=None),  # type: ignore[misc]
+    help="Show what a run would make and reuse, and its disk, memory and time, measured on this machine.",
+)
 
 
 def _weights_path(weights: str | None) -> Path | None:

@@ -21,7 +21,7 @@ from osarbench.data.stores.making import Wanted
 from osarbench.data.stores.packed import PackedStore
 from osarbench.errors import OsarbenchError, unknown_name
 
-__all__ = ["KINDS", "Entry", "Source", "Store", "cores", "is_complete", "prepare"]
+__all__ = ["KINDS", "Entry", "Source", "Store", "cores", "is_complete", "outlook", "prepare"]
 
 Store = ListedStore  #: what `prepare` returns
 KINDS = ("auto", "raw", "jpeg", "none")
@@ -79,6 +79,30 @@ def is_complete(
     known = contents.look([source.path for source in sources], folder / MEMO, cores())
     recipes = (_recipe(its, short_side, middle, quality) for its in _in_turn(kind))
     return any(not _Plan(sources, known, recipe, folder).lacking for recipe in recipes)
+
+
+def outlook(
+    sources: Sequence[Source], *, short_side: int, middle: int | None, folder: Path, workers: int, kind: str = "auto",
+    quality: int = codecs.QUALITY,
+) -> tuple[str, estimate.Estimate | None]:  # fmt: skip
+    """Return the kind of store that `prepare` would fill with these arguments, and what that would take.
+
+    It writes nothing but what is remembered of files, and decodes a third of a second's worth.
+
+    Returns:
+        The kind, and the estimate; None where nothing is lacking.
+    """
+    _check_folder(folder)
+    known = contents.look([source.path for source in sources], folder / MEMO, workers)
+    guess: estimate.Estimate | None = None
+    for its in _in_turn(kind):
+        plan = _Plan(sources, known, _recipe(its, short_side, middle, quality), folder)
+        if not plan.lacking:
+            return its, None
+        guess = guess or estimate.of([wanted.source for wanted in plan.lacking], short_side, middle, workers)
+        if kind != "auto" or its == "none" or guess.fits(its, folder):
+            return its, guess
+    raise AssertionError("the last kind always fits")
 
 
 class _Plan:

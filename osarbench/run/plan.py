@@ -52,6 +52,7 @@ class Plan:
     steps: Sequence[Step]
     methods: Sequence[MethodPlan]
     videos: Videos
+    heads: Sequence[HeadPlan] = ()
 
 
 def plan(
@@ -81,19 +82,20 @@ def plan(
         name="decode", output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True
     )
     frozen = FrozenPlan(config, experiment, machine, videos, decode)
-    steps, planned = [decode], list[MethodPlan]()
+    steps, planned, heads = [decode], list[MethodPlan](), list[HeadPlan]()
     for same_head in _by_head(experiment, methods):
         head = (
             ProbePlan(frozen, same_head)
             if experiment.frozen
             else HeadPlan(config, experiment, machine, videos, decode, same_head)
         )
+        heads.append(head)
         steps += [step for step in head.steps if step not in steps]
         for method in same_head:
             planned.append(_method(head, method, draw))
             steps += planned[-1].steps
     order = {id(method): position for position, method in enumerate(methods)}
-    return Plan(steps, sorted(planned, key=lambda one: order[id(one.method)]), videos)
+    return Plan(steps, sorted(planned, key=lambda one: order[id(one.method)]), videos, heads)
 
 
 def _method(head: HeadPlan, method: Method, draw: Draw | None) -> MethodPlan:

@@ -5,6 +5,9 @@ from typing import Any
 
 from osarbench import console
 from osarbench.data import index, store
+from osarbench.data.stores import trial
+from osarbench.data.stores.base import ListedStore
+from osarbench.data.stores.estimate import Estimate
 from osarbench.model.device import Machine
 from osarbench.plugins.loading import Plugins
 from osarbench.run import samples
@@ -52,6 +55,24 @@ class Videos:
         self._prepared = samples.readable(self.listed, frames, self._experiment.protocol, folder)
         if first:
             index.write(self._prepared.index, self.folder / "index.csv", self._experiment.protocol)
+
+    @property
+    def frames_folder(self) -> Path:
+        """Where decoded frames are kept."""
+        folder: Path = self._asked()["folder"]
+        return folder
+
+    def outlook(self) -> tuple[str, Estimate | None]:
+        """Return the kind of store that would be made, and what that would take; None: every frame is there."""
+        return store.outlook(**self._asked(), workers=store.cores())
+
+    def trial(self, guess: Estimate | None) -> ListedStore:
+        """Return frames to measure reading with: those in the cache, or of noise where they are not decoded yet."""
+        if guess is None and self.is_decoded():
+            frames = self.samples.frames
+            assert isinstance(frames, ListedStore)
+            return frames
+        return trial.of_noise(self.outlook()[0], self._experiment.spec.short_side, guess)
 
     def _frames(self) -> store.Store:
         return store.prepare(**self._asked(), workers=store.cores())
