@@ -15,6 +15,7 @@ from osarbench.commands import (
     authoring,
     compare,
     data,
+    fuse,
     leaderboard,
     listing,
     published,
@@ -28,7 +29,7 @@ from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run methods": (run.run, run.plan, listing.list_, data.data, weights.weights),
+    "Run methods": (run.run, run.plan, fuse.fuse, listing.list_, data.data, weights.weights),
     "Judge results": (
         results.results,
         scores.evaluate,

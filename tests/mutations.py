@@ -29,6 +29,14 @@ METHODS = "plugins/osarbench_plugins/methods"
 
 MUTATIONS: list[Mutation] = [
     *_of(
+        "osarbench/run/fusion.py", "test_fuse", {
+            "weights of the logits are forgotten": ("return (factors * each).sum(dim=0)", "return each.sum(dim=0)"),
+            "a mixture of probabilities without weights": ("logs + factors.log()", "logs"),
+            "the fused classifier without weights": ("[weight * layer.weight for", "[layer.weight for"),
+            "the fused bias without weights": ("weight * _bias(layer)", "_bias(layer)"),
+        },
+    ),
+    *_of(
         f"{METRICS}/calibration.py", "test_metrics test_published_calibration", {
             "ECE bins closed on the left": ('side="left"', 'side="right"'),
             "one ECE bin too few": ("edges = np.arange(1, bins) / bins", "edges = np.arange(1, bins - 1) / (bins - 1)"),

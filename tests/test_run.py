@@ -444,8 +444,8 @@ def test_a_dry_run_says_what_is_missing_fresh_and_stale_and_makes_nothing(tmp_pa
         return {step.name.split(" ")[0]: step.state()[0] for step in planned.steps}
 
     run(request(tmp_path / "elsewhere", cache, "dnn"))  # decodes
-    assert states() == {"decode": "fresh", "train": "missing", "extract": "missing", "score": "missing",
-                        "evaluate": "missing"}  # fmt: skip
+    assert states() == {"decode": "fresh", "train": "missing", "extract": "missing", "list": "missing",
+                        "score": "missing", "evaluate": "missing"}  # fmt: skip
     assert not (tmp_path / "runs").exists()
     run(request(tmp_path, cache, "dnn"))
     assert set(states().values()) == {"fresh"}

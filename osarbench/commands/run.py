@@ -83,7 +83,7 @@ def run(
     found = locations.find(data=data, cache=cache, weights=_weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     config = RunConfig(
-        methods=names, locations=found, weights=weights, settings=_settings(settings), train=not no_train,
+        methods=names, locations=found, weights=weights, settings=parse_settings(settings), train=not no_train,
         publish=publish_to is not None,
         **options | {"plugin_files": tuple(options["plugin_files"])},
     )  # fmt: skip
@@ -132,7 +132,12 @@ def _weights_path(weights: str | None) -> Path | None:
     return None if weights in (None, "none", "torchvision", "timm", "pytorchvideo") else Path(str(weights))
 
 
-def _settings(stated: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_settings(stated: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the settings of methods that --set states, by method.
+
+    Raises:
+        OsarbenchError: one is not METHOD.KEY=VALUE.
+    """
     settings: dict[str, dict[str, Any]] = {}
     for text in stated:
         target, equals, value = text.partition("=")

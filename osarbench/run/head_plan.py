@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any
 
+import pandas as pd
+
 from osarbench.artifacts import manifest
 from osarbench.artifacts.code import Code, Root
 from osarbench.artifacts.steps import Step
@@ -14,7 +16,7 @@ from osarbench.model.device import Machine
 from osarbench.model.train import Trained
 from osarbench.plugins.loading import code_files
 from osarbench.protocols.protocol import Training
-from osarbench.run import networks, scoring
+from osarbench.run import listing, networks, scoring
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment, HeadSpec, head_spec
 from osarbench.run.origin import commit
@@ -46,6 +48,7 @@ class HeadPlan:
         self.videos, self.decode, self.methods = videos, decode, methods
         self.spec: HeadSpec = head_spec(experiment, methods[0])
         self.folder = videos.folder / experiment.backbone.name / self.spec.folder(experiment)
+        self.protocol, self.settings = experiment.protocol, config.settings
         self.task = TASKS[experiment.protocol.sections.task]
         self.train_threshold = experiment.protocol.sections.threshold.source == "train"
 
@@ -67,9 +70,53 @@ class HeadPlan:
         return {**self.experiment.deviations, **fitted}
 
     @property
+    def heads(self) -> tuple[type[Head], ...]:
+        """The class of the head."""
+        return (self.spec.head,)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The known classes in the order of the logits."""
+        return self.videos.listed.classes
+
+    @property
+    def count(self) -> int:
+        """How many videos are listed."""
+        return len(self.videos.listed.rows)
+
+    def rows(self, *roles: str) -> pd.DataFrame:
+        """Return the videos of some roles, in the order of their features."""
+        return self.videos.samples.rows(*roles)
+
+    @property
     def steps(self) -> list[Step]:
         """Network and features."""
-        return [self.trained, self.tested, *([self.trained_on] if self.needs_training_features else [])]
+        return [self.trained, self.tested, *([self.trained_on] if self.needs_training_features else []), self.listed]
+
+    @cached_property
+    def listed(self) -> Step:
+        """The list of the videos whose features are kept, in their order, with what whoever reads these must know."""
+        samples = self.videos
+        return Step(
+            name=f"list {self.folder.name}",
+            output=self.folder / listing.FILE,
+            after=(self.decode,),
+            inputs={role: lambda roles=roles: samples.samples.digest(*roles)
+                    for role, roles in (("tested", TESTED), ("train", ("train",)))},
+            settings=listing.Facts(
+                protocol={"name": self.protocol.name, "sha256": self.protocol.sha256},
+                backbone=self.experiment.backbone.name,
+                head=self.spec.head.name,
+                seed=self.experiment.seed,
+                classes=tuple(self.classes),
+                deviations=self.deviations,
+                weights=self.experiment.weights.facts(),
+            )._asdict(),
+            code=Code.of(),
+            record={"file": str(self.protocol.file)},
+            make=lambda step, into: listing.write(samples.samples.index.rows, into),
+            cheap=True,
+        )  # fmt: skip
 
     @property
     def needs_training_features(self) -> bool:

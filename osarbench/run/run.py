@@ -14,7 +14,8 @@ from osarbench.model.device import Machine, make_machine
 from osarbench.plugins import loading as plugins
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import resolve
-from osarbench.run.plan import Draw, MethodPlan, Plan
+from osarbench.run.method_plan import Draw, MethodPlan
+from osarbench.run.plan import Plan
 from osarbench.run.plan import plan as make_plan
 
 
@@ -64,7 +65,7 @@ def run(config: RunConfig, *, failed: list[Failed] | None = None, draw: Draw | N
         if errors and failed is not None:
             failed.append(Failed(one.method.name, errors[0]))
         else:
-            entries.append(_entry(one))
+            entries.append(entry_of(one))
     return entries
 
 
@@ -92,7 +93,8 @@ def plan(
     return make_plan(config, experiment, methods, available, machine, draw=draw), machine
 
 
-def _entry(one: MethodPlan) -> Entry:
+def entry_of(one: MethodPlan) -> Entry:
+    """Return the entry of a method that was executed."""
     numbers = json.loads((one.folder / "metrics.json").read_text(encoding="utf-8"))
     return Entry(one.method.name, one.folder, numbers, one.score.file)
 

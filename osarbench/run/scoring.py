@@ -32,7 +32,7 @@ def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray, cl
         class_names: [K] in the order of the logits.
     """
     with _named(method, "fitted on training videos"):
-        method.fit(_outputs(copy.deepcopy(head), features, class_names), torch.from_numpy(labels.copy()))
+        method.fit(outputs(copy.deepcopy(head), features, class_names), torch.from_numpy(labels.copy()))
 
 
 def decide(
@@ -51,7 +51,7 @@ def decide(
         OsarbenchError: the method returns a wrong shape, NaN or infinity, or probabilities that are none.
     """
     head = copy.deepcopy(head)  # so that whatever a method does to it leaves other methods' scores alone
-    parts = [_scored(method, _outputs(head, chunk, class_names)) for chunk in _chunks(features)]
+    parts = [_scored(method, outputs(head, chunk, class_names)) for chunk in _chunks(features)]
     probabilities, uncertainty = (np.concatenate(each) for each in zip(*parts, strict=True))
     _check(method, probabilities, uncertainty, videos)
     return Decisions(probabilities, uncertainty)
@@ -78,7 +78,7 @@ def diagnostics(
         for begin in range(0, len(places), CHUNK):
             part = places[begin : begin + CHUNK]
             with torch.no_grad(), _named(method, "described its scores"):
-                facts = method.diagnostics(_outputs(head, features[part], class_names))
+                facts = method.diagnostics(outputs(head, features[part], class_names))
             for name, mean in facts.items():
                 sums[name] = sums.get(name, 0.0) + float(mean) * len(part)
         found[source] = {name: total / len(places) for name, total in sums.items()}
@@ -127,8 +127,11 @@ def _chunks(features: np.ndarray) -> Iterator[np.ndarray]:
         yield features[begin : begin + CHUNK]
 
 
-def _outputs(head: Head, features: np.ndarray, class_names: Sequence[str]) -> Outputs:
-    vectors = torch.from_numpy(np.array(features, dtype=np.float32))  # [N, V, D], a copy that methods cannot harm
+def outputs(head: Head, features: np.ndarray, class_names: Sequence[str]) -> Outputs:
+    """Return the outputs for features [N, V, D]; their logits are the head's, or stated behind them, [N, V, D + K]."""
+    vectors = torch.from_numpy(np.array(features, dtype=np.float32))  # a copy that methods cannot harm
+    if vectors.shape[-1] == head.dim + len(class_names):
+        return Outputs(vectors[..., : head.dim], vectors[..., head.dim :], head, tuple(class_names))
     with torch.no_grad():
         logits = head(vectors.flatten(0, 1)).unflatten(0, vectors.shape[:2])  # [N, V, K]
     return Outputs(vectors, logits, head, tuple(class_names))
