@@ -448,4 +448,29 @@ MUTATIONS: list[Mutation] = [
             "scaled by test videos in any case": ("if of_test else learnt)", "if of_test else [distance, *learnt])"),
         },
     ),
+    *_of(
+        "osarbench/model/course.py", "test_multigrid_training", {
+            "multigrid rates without the recipe's warm-up": (
+                "return rate * rate_factor(self.envelope, epoch + step / steps)", "return rate"),
+            "multigrid steps counted as if epochs were equally long": (
+                "return sum(len(self._batches(before)) for before in range(epoch))", "return epoch * steps"),
+            "multigrid norms of every shape take equally many clips": ("wanted * batch.shape.batch // fewest", "wanted"),
+            "multigrid milestones count twice": (
+                'over = "constant" if recipe.schedule == "step"', 'over = "step" if recipe.schedule == "step"'),
+        },
+    ),
+    *_of(
+        "osarbench/model/split_norms.py", "test_multigrid_training", {
+            "split norms' variance without that between parts": (
+                "+ count * (means - mean).square().sum(dim=0)", "+ 0 * (means - mean).square().sum(dim=0)"),
+            "split norms stay split behind a training": ("            del module.forward", "            pass"),
+        },
+    ),
+    *_of(
+        "osarbench/data/clips.py", "test_multigrid_training", {
+            "multigrid clips keep the frames of the full shape": (
+                "sampled = shaped[0].of(self.spec) if shaped",
+                "sampled = shaped[0]._replace(frames=self.spec.frames).of(self.spec) if shaped"),
+        },
+    ),
 ]  # fmt: skip

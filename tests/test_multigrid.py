@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from osarbench.data.clips import EpochSampler
 from osarbench.data.multigrid import (
-    MultigridSampler,
     Recipe,
     Schedule,
     Shape,
@@ -21,6 +20,7 @@ from osarbench.data.multigrid import (
     srtg,
     wu2020,
 )
+from osarbench.data.multigrid_sampler import MultigridSampler
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 

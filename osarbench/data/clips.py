@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from osarbench.data import loader_processes
+from osarbench.data.multigrid import Shape
+from osarbench.data.multigrid_sampler import MultigridSampler
 from osarbench.data.sampling import train_indices, view_indices
 from osarbench.data.transforms import Flip, mirrored, train_clip, view_crops
 from osarbench.errors import OsarbenchError
@@ -28,7 +30,8 @@ class TrainClips(Dataset[Any]):
     """One random, augmented clip a video: uint8 [C, T, size, size] and its label.
 
     An item is asked for as (epoch, position): its randomness comes from seed, epoch and position, so it is the same
-    with any number of workers and after a resume.
+    with any number of workers and after a resume. In multigrid training it is (epoch, position, shape): the clip has
+    the shape's frames, and shows what it would show in the full size, in the shape's.
     """
 
     def __init__(
@@ -43,13 +46,14 @@ class TrainClips(Dataset[Any]):
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
         self.stack, self.flip = _fed(modality)
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
-        epoch, position = item
+    def __getitem__(self, item: tuple[int, int] | tuple[int, int, Shape]) -> tuple[Tensor, int]:
+        epoch, position, *shaped = item
         generator = np.random.default_rng([self.seed, epoch, position])
         row = int(self.rows[position])
-        positions = train_indices(_stacks(self.store.length(row), self.stack), self.spec, generator)
+        sampled = shaped[0].of(self.spec) if shaped else self.spec
+        positions = train_indices(_stacks(self.store.length(row), self.stack), sampled, generator)
         frames = self.store.frames(row, consecutive(positions, self.stack))
-        clip = train_clip(frames, self.spec, generator, flip=self.flip)  # [C, T * stack, S, S]
+        clip = train_clip(frames, self.spec, generator, flip=self.flip, size=sampled.size)  # [C, T * stack, S, S]
         return as_channels(clip, self.stack), int(self.labels[position])
 
     def loader(self, sampler: "EpochSampler", batch: int, loading: Loading) -> DataLoader[Any]:
@@ -147,6 +151,19 @@ def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: 
         clips, batch_size=batch, sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0,
         **_processes(loading),
     )  # fmt: skip
+
+
+def multigrid_loader(clips: TrainClips, sampler: MultigridSampler, loading: Loading) -> DataLoader[Any]:
+    """Return batches as `train_loader` does, in the shapes of a multigrid schedule.
+
+    Raises:
+        OsarbenchError: the batches of so many processes do not fit the shared memory.
+    """
+    sizes = [shape.batch * _view_bytes(shape.of(clips.spec), training=True) for shape in sampler.schedule.shapes]
+    loader_processes.check_shared_memory(loading.workers, max(sizes) // sampler.processes)
+    return DataLoader(
+        clips, batch_sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0, **_processes(loading)
+    )
 
 
 def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Tensor]:

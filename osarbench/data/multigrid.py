@@ -1,23 +1,19 @@
 """Multigrid training (Wu et al., CVPR 2020, arXiv:1912.00998): small clips in large batches first, full ones last.
 
 *Long cycles* change the shape of batches between spans of epochs or quarters of one; within them, *short cycles* give
-one batch after the other another size. A schedule says for every epoch which batches there are and at what rate; a
-sampler deals videos out to them, so that one loader serves all shapes.
+one batch after the other another size. A schedule says for every epoch which batches there are and at what rate;
+`osarbench.data.multigrid_sampler` deals videos out to them.
 
 Two variants: `wu2020`, as PySlowFast has it (slowfast/utils/multigrid.py at 287ec00), and `srtg`, that of the SRTG
 repository (train/model.py at 1c4dd7e). Unlike there, an epoch has every video once, as many clips as without cycles.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 from math import sqrt
 from statistics import mean
 from typing import Literal, NamedTuple
-
-import numpy as np
-from torch.utils.data import Sampler
 
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
@@ -89,6 +85,12 @@ class Schedule:
         """How many epochs there are, with cycles."""
         return self.spans[-1].until
 
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Every shape that some batch has, in the order in which they come."""
+        cycles = [phase.cycle for span in self.spans for phase in span.phases]
+        return tuple(dict.fromkeys(shape for cycle in cycles for shape in cycle))
+
     def phases(self, epoch: int) -> tuple[Phase, ...]:
         """Return the phases of an epoch, counted from 0; behind the last one, those of the last."""
         return next((span.phases for span in self.spans if epoch < span.until), self.spans[-1].phases)
@@ -129,8 +131,8 @@ def wu2020(recipe: Recipe, *, long: bool = True, short: bool = True, epoch_facto
     _check(recipe)
     if not recipe.milestones:
         raise OsarbenchError(
-            "The long cycle of multigrid training ends at a milestone, and the recipe has none. Give milestones, or "
-            "take the short cycle alone (long = false)."
+            f"The long cycle of multigrid training ends at a milestone, and the recipe has none in its {recipe.epochs} "
+            'epochs. Give milestones (and schedule = "step"), or take the short cycle alone (long = false).'
         )
     shapes = [_shape(recipe, *factors) for factors in LONG_FACTORS]
     sizes = [_mean_batch(recipe, shape, short=short) for shape in shapes]
@@ -196,43 +198,6 @@ def norm_groups(batch: int, devices: int = 1) -> tuple[Literal["as it is", "spli
     """
     own = batch / devices / NORM_CLIPS
     return ("split", int(own)) if own > 1 else ("shared", int(1 / own)) if own < 1 else ("as it is", 1)
-
-
-class MultigridSampler(Sampler[list[tuple[int, int, Shape]]]):
-    """A batch sampler: a new order of all videos every epoch, dealt out to the batches of a schedule.
-
-    Items are (epoch, place, shape), so that one loader serves all shapes. An epoch follows from seed and epoch alone;
-    the order is that of `osarbench.data.clips.EpochSampler`. Set `epoch` before each one.
-
-    Args:
-        schedule: of the training.
-        videos: how many there are.
-        seed: of the order.
-        rank, processes: which of how many processes this is; each takes an equal part of every batch.
-
-    Raises:
-        OsarbenchError: the schedule's batches cannot be dealt out to so many processes.
-    """
-
-    def __init__(self, schedule: Schedule, videos: int, seed: int, *, rank: int = 0, processes: int = 1) -> None:
-        if min(schedule.recipe.batch, videos) % processes:
-            raise OsarbenchError(
-                f"Batches of {min(schedule.recipe.batch, videos)} clips cannot be dealt out equally to {processes} "
-                "processes. Choose a batch size that their number divides."
-            )
-        self.schedule, self.videos, self.seed = schedule, videos, seed
-        self.rank, self.processes, self.epoch = rank, processes, 0
-
-    def __len__(self) -> int:
-        return len(self.schedule.batches(self.epoch, self.videos))
-
-    def __iter__(self) -> Iterator[list[tuple[int, int, Shape]]]:
-        epoch, start = self.epoch, 0
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.videos)
-        for batch in self.schedule.batches(epoch, self.videos):
-            places = order[start : start + batch.clips][self.rank :: self.processes]
-            yield [(epoch, int(position), batch.shape) for position in places]
-            start += batch.clips
 
 
 @cache

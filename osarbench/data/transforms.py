@@ -41,7 +41,14 @@ def mirrored(frames: Frames) -> Frames:
     return np.ascontiguousarray(frames[:, :, ::-1])
 
 
-def train_clip(frames: Frames, spec: ClipSpec, generator: np.random.Generator, *, flip: Flip = mirrored) -> Tensor:
+def train_clip(
+    frames: Frames,
+    spec: ClipSpec,
+    generator: np.random.Generator,
+    *,
+    flip: Flip = mirrored,
+    size: int | None = None,
+) -> Tensor:
     """Return one augmented view: uint8 [C, T, size, size] of frames [T, H, W, C].
 
     Args:
@@ -49,12 +56,14 @@ def train_clip(frames: Frames, spec: ClipSpec, generator: np.random.Generator, *
         spec: says how it is cropped, flipped and recoloured.
         generator: of what is random.
         flip: the modality's (`osarbench.interfaces.modality.Modality.flip`).
+        size: pixels, side of the view, if it is not ``spec.size``; what it shows does not depend on it.
     """
+    size = size or spec.size
     images = _images(frames)  # [T, C, H, W]
     if min(images.shape[2:]) < spec.size and spec.train_crop == "random":
         images = vision.resize(images, [spec.size], antialias=True)
     box = train_box(images.shape[3], images.shape[2], spec, generator)
-    clip = _cut(images, box, spec.size)
+    clip = _cut(images, box, size)
     if generator.random() < spec.flip:
         clip = _flipped(clip, flip)
     return recoloured(clip, spec, generator).transpose(0, 1)  # [C, T, size, size]

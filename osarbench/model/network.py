@@ -1,7 +1,7 @@
 """A backbone and a head as one module: what is trained, saved and run over all videos."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +60,25 @@ class Network(nn.Module):
         )
 
 
-def check_clip(backbone: Backbone, spec: ClipSpec, channels: int = 3) -> None:
+def check_clip(
+    backbone: Backbone, spec: ClipSpec, channels: int = 3, *, others: Collection[tuple[int, int]] = ()
+) -> None:
     """Run one clip of a specification through a backbone, so that one it cannot take is known before decoding.
 
     First on the meta device, where nothing is computed; what fails there is tried on the CPU. The backbone cannot be
     used afterwards.
 
+    Args:
+        backbone: in question.
+        spec: of its clips.
+        channels: of a clip.
+        others: (frames in a view, pixels along a side) of what else it is given, in multigrid training.
+
     Raises:
         OsarbenchError: the clip does not fit, for example because it is too small.
     """
     backbone.eval()
-    sizes = {(spec.length, spec.size), (spec.test_length, spec.test_size)}
+    sizes = {(spec.length, spec.size), (spec.test_length, spec.test_size), *others}
     shapes = [(1, channels, length, size, size) for length, size in sorted(sizes)]
     try:
         with torch.no_grad():
@@ -133,9 +141,10 @@ def channels_last(module: nn.Module) -> None:
 
 
 def save(network: Network, file: Path) -> None:
-    """Write the weights of backbone and head, without what only training needs."""
+    """Write the weights of backbone and head, without what only training needs; equal networks give equal files."""
     network.head.strip()
-    torch.save({"backbone": network.backbone.state_dict(), "head": network.head.state_dict()}, file)
+    with file.open("wb") as opened:  # given a path, torch would write its name into the file
+        torch.save({"backbone": network.backbone.state_dict(), "head": network.head.state_dict()}, opened)
 
 
 def load(network: Network, file: Path) -> None:

@@ -14,14 +14,16 @@ from torch.utils.tensorboard import SummaryWriter
 
 from osarbench import console
 from osarbench.artifacts import manifest, storage
-from osarbench.data.clips import EpochSampler, TrainClips
+from osarbench.data.clips import TrainClips
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Progress
 from osarbench.model import network as networks
+from osarbench.model.course import Course, course_of
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
-from osarbench.model.optimize import make_optimizer, rate_factor
+from osarbench.model.optimize import make_optimizer
 from osarbench.model.probe import CachedViews
+from osarbench.model.split_norms import SplitNorms, split_norms
 from osarbench.protocols.protocol import Training
 
 LOOK_AT_LOSS = 25  # steps between two looks at the loss: each one makes a GPU wait
@@ -88,37 +90,47 @@ def train(
     networks.channels_last(network)
     fused = not machine.precision.startswith("16")
     module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=fused))
-    batch = max(1, min(recipe.batch_size, len(clips.rows)) // fabric.world_size)
-    sampler = EpochSampler(len(clips.rows), batch, seed, rank=fabric.global_rank, processes=fabric.world_size)
-    loader = fabric.setup_dataloaders(clips.loader(sampler, batch, loading), use_distributed_sampler=False)
+    course = course_of(recipe, clips, seed, rank=fabric.global_rank, processes=fabric.world_size)
+    loader = fabric.setup_dataloaders(course.loader(loading), use_distributed_sampler=False)
     begin = _resume(fabric, network, optimizer, into, identity)
     log = _Log(into, begin) if fabric.is_global_zero else None
-    for epoch in range(begin, recipe.epochs):
-        sampler.epoch = epoch
-        module.train()
-        networks.hold(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
-        done = _epoch(fabric, module, optimizer, loader, recipe, epoch, into)
-        if log is not None:
-            log.epoch(epoch, recipe.epochs, done)
-            _checkpoint(network, optimizer, fabric, epoch, into, identity)
-        fabric.barrier()
+    with split_norms(network, enabled=recipe.multigrid is not None) as norms:
+        for epoch in range(begin, course.epochs):
+            course.begin(epoch)
+            module.train()
+            networks.hold(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
+            done = _epoch(fabric, module, optimizer, loader, course, norms, epoch, into)
+            if log is not None:
+                log.epoch(epoch, course.epochs, done)
+                _checkpoint(network, optimizer, fabric, epoch, into, identity)
+            fabric.barrier()
     if log is not None:
         log.close()
     fabric.barrier()
 
 
 def _epoch(
-    fabric: Fabric, module: Any, optimizer: Any, loader: Any, recipe: Training, epoch: int, into: Trained
+    fabric: Fabric,
+    module: Any,
+    optimizer: Any,
+    loader: Any,
+    course: Course,
+    norms: SplitNorms,
+    epoch: int,
+    into: Trained,
 ) -> Epoch:
     """Train for one epoch. Sums stay on the device, so that no step waits for it."""
+    recipe = course.recipe
     sums: dict[str, Tensor] = {}
     correct, seen, start = torch.zeros((), device=fabric.device), 0, time.perf_counter()
     steps = len(loader)
-    what = f"epoch {epoch + 1}/{recipe.epochs}"
+    before = course.steps_before(epoch, steps)
+    what = f"epoch {epoch + 1}/{course.epochs}"
     with console.bar(loader, what, steps, "batches", quiet=not fabric.is_global_zero) as batches:
         for step, (clips, labels) in enumerate(batches):
-            progress = Progress(epoch=epoch, epochs=recipe.epochs, step=epoch * steps + step)
-            rate = _set_rate(optimizer, recipe, epoch + step / steps)
+            progress = Progress(epoch=epoch, epochs=course.epochs, step=before + step)
+            rate = _set_rate(optimizer, course.rate(epoch, step, steps))
+            norms.split(len(labels), course.norm_clips(epoch, step))
             logits, terms = module(clips, labels, progress)
             loss = torch.stack(list(terms.values())).sum()
             fabric.backward(loss)
@@ -140,8 +152,7 @@ def _epoch(
     return Epoch(figures | {"rate": rate, "clips/s": seen * fabric.world_size / seconds}, seconds)
 
 
-def _set_rate(optimizer: Any, recipe: Training, epochs_done: float) -> float:
-    rate = recipe.learning_rate * rate_factor(recipe, epochs_done)
+def _set_rate(optimizer: Any, rate: float) -> float:
     for group in optimizer.param_groups:
         group["lr"] = rate * group["rate"]
     return rate

@@ -50,6 +50,19 @@ class Unknown:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class Multigrid:
+    """``[training.multigrid]``: smaller clips in larger batches, in cycles (`osarbench.data.multigrid`)."""
+
+    variant: Literal["wu2020", "srtg"] = "wu2020"
+    long: bool = True  #: whether the shape of batches changes between spans of epochs, or quarters of one
+    short: bool = True  #: whether the size of clips changes from batch to batch
+    epoch_factor: Positive | None = None  #: of "wu2020": how many times as many epochs; None: as published, 1.5
+    #: How many clips of a device a batch norm takes its statistics from; 0: all of a batch. None: as published, 8 in
+    #: "wu2020", all in "srtg".
+    norm_clips: Annotated[int, Field(ge=0, le=2**20)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
     """``[training]``: the recipe."""
 
@@ -71,6 +84,7 @@ class Training:
     clip_norm: Positive | None = None  #: L2 norm to which gradients are clipped
     frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
+    multigrid: Multigrid | None = None  #: None: all batches alike
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -12,6 +12,7 @@ from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.method import Head, Method
 from osarbench.interfaces.modality import Modality
 from osarbench.model import network
+from osarbench.model.course import clip_shapes
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols import protocol as protocols
 from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Training
@@ -106,7 +107,8 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     weights = starting_weights.resolve(config, protocol, recipe, built)
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     modality = available.modality(spec.modality)()
-    network.check_clip(built, spec, modality.channels * modality.stack)
+    others = _other_clips(config, available, protocol, mode, spec, overrides)
+    network.check_clip(built, spec, modality.channels * modality.stack, others=others)
     if weights.path is None:
         _refuse_without_weights(config, protocol, recipe, mode)
     else:  # a file that is no good is known before decoding, which takes long
@@ -160,6 +162,21 @@ def _deviations(recipe: Recipe, mode: Mode, weights: Weights) -> dict[str, Any]:
     if weights.deviation is not None and mode != "none" and not own:
         found["weights"] = weights.deviation
     return found
+
+
+def _other_clips(
+    config: RunConfig,
+    available: Plugins,
+    protocol: Protocol,
+    mode: Mode,
+    spec: ClipSpec,
+    overrides: Mapping[str, Any],
+) -> set[tuple[int, int]]:
+    """Return (frames, pixels along a side) of every clip that the trainings of some methods have."""
+    heads = sorted({available.method(name).head.name for name in available.expand(config.methods)})
+    stated = [protocol.recipe(config.backbone, head).training for head in heads]
+    trained = [replace(recipes.of_mode(one, mode), **overrides) for one in stated if mode != "none"]
+    return {shape for one in trained for shape in clip_shapes(one, spec)}
 
 
 def _refuse_to_publish(config: RunConfig, protocol: Protocol, deviations: Mapping[str, Any]) -> None:

@@ -16,12 +16,12 @@ LORA = replace(PROBE, mode="lora", epochs=10, batch_size=16, learning_rate=5e-4,
 def of_mode(stated: Training, mode: Mode) -> Training:
     """Return the recipe for a mode: the stated one if it is for this mode or can serve it, else the one of this file.
 
-    What speaks of a backbone's parameters is left out where they are not trained.
+    What speaks of a backbone's parameters, or of its clips, is left out where it is not trained.
     """
     if mode in FROZEN:
         recipe = stated if stated.mode in FROZEN else PROBE
         rates = {name: rate for name, rate in recipe.lr_multipliers.items() if name.startswith("head.")}
-        return replace(recipe, mode=mode, lr_multipliers=rates, frozen=(), freeze_batch_norm=False)
+        return replace(recipe, mode=mode, lr_multipliers=rates, frozen=(), freeze_batch_norm=False, multigrid=None)
     if mode == "lora":
         return replace(stated if stated.mode == "lora" else LORA, freeze_batch_norm=True, frozen=())
     return stated if stated.mode == mode else replace(stated, mode=mode)
