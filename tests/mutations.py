@@ -29,6 +29,18 @@ METHODS = "plugins/osarbench_plugins/methods"
 
 MUTATIONS: list[Mutation] = [
     *_of(
+        "osarbench/data/windows.py", "test_whole_videos", {
+            "no window at the end of a video": ("return starts if starts[-1] == last else np.append(starts, last)", "return starts"),
+            "short videos wrap around": ("np.minimum(starts[:, None] + steps, self.totals[video] - 1)", "(starts[:, None] + steps) % self.totals[video]"),
+        },
+    ),
+    *_of(
+        "osarbench/model/whole.py", "test_whole_videos", {
+            "a sum of probabilities for the sum of their logarithms": ("logits.log_softmax(dim=-1)", "logits.softmax(dim=-1)"),
+            "the mean of log-probabilities": ('"log-probabilities": logits}', '"log-probabilities": means}'),
+        },
+    ),
+    *_of(
         "osarbench/run/fusion.py", "test_fuse", {
             "weights of the logits are forgotten": ("return (factors * each).sum(dim=0)", "return each.sum(dim=0)"),
             "a mixture of probabilities without weights": ("logs + factors.log()", "logs"),

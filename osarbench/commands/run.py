@@ -42,6 +42,11 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
               help="What is trained: all; adapters; a head on tokens or vectors of the frozen backbone; nothing, with "
               "the classifier of the weights.  [as the protocol says]")  # fmt: skip
 @click.option("--no-train", is_flag=True, help="The same as --train none.")
+@click.option("--whole-videos", type=click.IntRange(min=1), metavar="STRIDE",
+              help="Test on every window of whole videos, so many frames apart (1: every one).")  # fmt: skip
+@click.option("--average", type=click.Choice(["logits", "probabilities", "log-probabilities"]),
+              help="How these become one: mean, mean, or sum.  [logits]")  # fmt: skip
+@click.option("--keep-windows", is_flag=True, help="Keep the logits [T, K] of every window of each test video.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--devices", type=click.IntRange(min=1), default=1, show_default=True, help="How many, with DDP.")
 @click.option("--precision", metavar="NAME", help="32-true, bf16-mixed, 16-mixed; by default what the device likes.")

@@ -44,14 +44,14 @@ class TrainClips(Dataset[Any]):
         modality: Modality | None = None,
     ) -> None:
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
-        self.stack, self.flip = _fed(modality)
+        self.stack, self.flip = fed(modality)
 
     def __getitem__(self, item: tuple[int, int] | tuple[int, int, Shape]) -> tuple[Tensor, int]:
         epoch, position, *shaped = item
         generator = np.random.default_rng([self.seed, epoch, position])
         row = int(self.rows[position])
         sampled = shaped[0].of(self.spec) if shaped else self.spec
-        positions = train_indices(_stacks(self.store.length(row), self.stack), sampled, generator)
+        positions = train_indices(stacks(self.store.length(row), self.stack), sampled, generator)
         frames = self.store.frames(row, consecutive(positions, self.stack))
         clip = train_clip(frames, self.spec, generator, flip=self.flip, size=sampled.size)  # [C, T * stack, S, S]
         return as_channels(clip, self.stack), int(self.labels[position])
@@ -66,7 +66,7 @@ class ViewClips(Dataset[Tensor]):
 
     def __init__(self, store: FrameStore, rows: np.ndarray, spec: ClipSpec, modality: Modality | None = None) -> None:
         self.store, self.rows, self.spec, self.modality = store, rows, spec, modality
-        self.stack, self.flip = _fed(modality)
+        self.stack, self.flip = fed(modality)
 
     def part(self, begin: int, count: int) -> "ViewClips":
         """Return the clips of some consecutive videos."""
@@ -77,7 +77,7 @@ class ViewClips(Dataset[Tensor]):
 
     def __getitem__(self, position: int) -> Tensor:
         row = int(self.rows[position])
-        wanted = view_indices(_stacks(self.store.length(row), self.stack), self.spec)  # [clips, T]
+        wanted = view_indices(stacks(self.store.length(row), self.stack), self.spec)  # [clips, T]
         frames = self.store.frames(row, consecutive(wanted.reshape(-1), self.stack))  # [clips * T * stack, H, W, C]
         found = view_crops(frames, self.spec, flip=self.flip)  # [crops, C, clips * T * stack, S, S]
         crops = found if self.stack == 1 else torch.stack([as_channels(crop, self.stack) for crop in found])
@@ -104,11 +104,12 @@ def as_channels(clip: Tensor, stack: int) -> Tensor:
     return stacked
 
 
-def _fed(modality: Modality | None) -> tuple[int, Flip]:
+def fed(modality: Modality | None) -> tuple[int, Flip]:
+    """Return how many frames a modality stacks and how it flips them; None: RGB."""
     return (1, mirrored) if modality is None else (modality.stack, modality.flip)
 
 
-def _stacks(length: int, stack: int) -> int:
+def stacks(length: int, stack: int) -> int:
     """Return at how many positions of a video a stack begins; a video shorter than one has none."""
     if length < stack:
         raise OsarbenchError(f"A video of {length} frames is shorter than the {stack} that are stacked at a position.")
@@ -149,7 +150,7 @@ def train_loader(clips: TrainClips, sampler: EpochSampler, batch: int, loading: 
     loader_processes.check_shared_memory(loading.workers, batch * _view_bytes(clips.spec, training=True))
     return DataLoader(
         clips, batch_size=batch, sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0,
-        **_processes(loading),
+        **loading_options(loading),
     )  # fmt: skip
 
 
@@ -162,7 +163,11 @@ def multigrid_loader(clips: TrainClips, sampler: MultigridSampler, loading: Load
     sizes = [shape.batch * _view_bytes(shape.of(clips.spec), training=True) for shape in sampler.schedule.shapes]
     loader_processes.check_shared_memory(loading.workers, max(sizes) // sampler.processes)
     return DataLoader(
-        clips, batch_sampler=sampler, collate_fn=collate, persistent_workers=loading.workers > 0, **_processes(loading)
+        clips,
+        batch_sampler=sampler,
+        collate_fn=collate,
+        persistent_workers=loading.workers > 0,
+        **loading_options(loading),
     )
 
 
@@ -179,10 +184,10 @@ def view_loader(clips: ViewClips, batch: int, loading: Loading) -> DataLoader[Te
     """
     size = batch * clips.spec.views * _view_bytes(clips.spec, training=False)
     loader_processes.check_shared_memory(loading.workers, size)
-    return DataLoader(clips, batch_size=batch, collate_fn=stack, **_processes(loading))
+    return DataLoader(clips, batch_size=batch, collate_fn=stack, **loading_options(loading))
 
 
-def _processes(loading: Loading) -> dict[str, Any]:
+def loading_options(loading: Loading) -> dict[str, Any]:
     """Return how a loader loads. It has a generator of its own: else it would draw from torch's, more or less often
     depending on the number of its processes, and change the dropout of the network.
     """

@@ -11,11 +11,14 @@ from lightning_fabric import Fabric
 from osarbench import console
 from osarbench.artifacts import manifest
 from osarbench.data.clips import Loading, ViewClips, view_loader
+from osarbench.data.windows import WholeVideos
 from osarbench.digests import content_digest
 from osarbench.model import network as networks
+from osarbench.model import whole
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.probe import Frozen
+from osarbench.protocols.protocol import Average
 
 PIECE = 256  # videos; what a killed run loses at most
 
@@ -23,12 +26,13 @@ PIECE = 256  # videos; what a killed run loses at most
 def extract(
     machine: Machine,
     network: Network | Frozen,
-    clips: ViewClips,
+    clips: ViewClips | WholeVideos,
     *,
     batch: int,
     file: Path,
     into: Path,
     identity: manifest.Identity,
+    average: Average = "logits",
 ) -> None:
     """Write float32 features [videos, views, D], or what is cached of a frozen backbone, in the order of the clips.
 
@@ -38,11 +42,12 @@ def extract(
     Args:
         machine: the devices, in this process and others.
         network: trained, or a frozen backbone.
-        clips: the test views of the videos.
+        clips: the test views of the videos; of whole videos features and logits are written, [videos, 1, D + K].
         batch: views at a time.
         file: next to which the pieces are kept.
         into: where the first process writes the features, in the end.
         identity: of the features; pieces of another one are not used.
+        average: of the windows of a whole video (`osarbench.model.whole.video_outputs`).
     """
     fabric = machine.fabric
     network.eval()
@@ -58,11 +63,15 @@ def extract(
     videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
     with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
         for begin, piece in mine:
-            part = clips.part(begin, PIECE)
-            features = _features(fabric, network, part, machine.loading, batch)
+            count = min(PIECE, len(clips) - begin)
+            if isinstance(clips, WholeVideos):
+                assert isinstance(network, Network)
+                features = whole.video_outputs(fabric, network, clips.part(begin, count), machine.loading, average)
+            else:
+                features = _features(fabric, network, clips.part(begin, count), machine.loading, batch)
             with manifest.write_artifact(piece, {"begin": begin}) as temporary:
                 np.save(temporary, features)
-            progress.update(len(part))
+            progress.update(count)
     fabric.barrier()
     if fabric.is_global_zero:
         _join(pieces, into, len(clips))

@@ -106,6 +106,18 @@ class Lora:
     dropout: Share = 0.0
 
 
+#: How the windows of a whole video become one: see `osarbench.model.whole`.
+Average = Literal["logits", "probabilities", "log-probabilities"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class WholeVideos:
+    """``[whole_videos]``: test on every window of every video, instead of on a few views."""
+
+    stride: Count = 1  #: frames between the beginnings of two windows
+    average: Average = "logits"
+
+
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Threshold:
     """``[threshold]``: where thresholded numbers take their threshold from."""
@@ -148,6 +160,7 @@ class BackboneSection:
     weights: str | None = None  #: file name of the weights it starts from
     weights_sha256: str | None = None
     heads: Mapping[str, HeadSection] = Field(default_factory=dict)
+    whole_videos: WholeVideos | None = None  #: instead of the protocol's
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -163,6 +176,7 @@ class Sections:
     backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
     probe: Probe = Probe()
     lora: Lora = Lora()
+    whole_videos: WholeVideos | None = None  #: None: a few views of each video (`ClipSpec.views`)
     threshold: Threshold = Threshold()
     openness: Openness = Openness()
     metrics: Metrics = Metrics()
@@ -181,6 +195,7 @@ class Recipe(NamedTuple):
     weights: str | None
     weights_sha256: str | None
     head_settings: Mapping[str, Any]
+    whole_videos: WholeVideos | None = None
 
 
 class Protocol(NamedTuple):
@@ -204,6 +219,7 @@ class Protocol(NamedTuple):
             weights=section.weights,
             weights_sha256=section.weights_sha256,
             head_settings=only.settings,
+            whole_videos=section.whole_videos or self.sections.whole_videos,
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from osarbench.data.locations import Locations
-from osarbench.protocols.protocol import Mode
+from osarbench.protocols.protocol import Average, Mode
 
 #: Whose pretrained weights `Backbone.fetch_weights` may be asked for.
 LIBRARIES = ("torchvision", "timm", "pytorchvideo")
@@ -33,6 +33,9 @@ class RunConfig:
     weights: str | None = None  #: "none", a library, a file or a folder of files; None: what the protocol names
     train: bool = True  #: False: backbone and classifier are taken from the weights as they are
     mode: Mode | None = None  #: what is trained; None: what the protocol says
+    whole_videos: int | None = None  #: test on every window, so many frames apart; None: what the protocol says
+    average: Average | None = None  #: of the windows of a whole video; None: what the protocol says
+    keep_windows: bool = False  #: keep the logits of every window, too
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  #: method -> settings of its constructor
     plugin_files: tuple[Path, ...] = ()
     store: str = "auto"

@@ -74,8 +74,10 @@ def of(plan: Plan) -> Costs:
         notes.append(_note(head, speed, reading))
         memory = max(memory, _memory(head, speed))
         for step in needed:
-            of_step = _of_probe if isinstance(head, ProbePlan) else _of_step
-            found[step.name] = of_step(head, step.name, speed, reading)
+            if isinstance(head, ProbePlan):
+                found[step.name] = _of_probe(head, step.name, speed, reading)
+            else:
+                found[step.name] = _of_step(head, step.name, speed, reading)
     steps = []
     for step in plan.steps:
         state, different = states[step.name]
@@ -132,7 +134,11 @@ def _of_step(head: HeadPlan, name: str, speed: Speed, reading: float) -> Cost:
         per_clip = _per_clip(speed.train * head.config.devices, reading * processes, overlap)
         work = f"{videos['train']:,} videos, {trained.epochs} epochs, {clips:,} clips"
         return Cost(name, "", (), work, clips * per_clip, 4.0 * speed.parameters)
+    if name not in (head.tested.name, head.trained_on.name):
+        return Cost(name, "", (), "", None, 0.0)
     count = sum(videos[role] for role in (TESTED if name == head.tested.name else ("train",)))
+    if head.experiment.whole is not None:
+        return Cost(name, "", (), f"{count:,} videos, every window", None, 0.0)
     return _extracting(
         head, name, count, spec.views, _per_clip(speed.infer * head.config.devices, reading * processes, overlap)
     )

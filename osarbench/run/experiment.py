@@ -15,7 +15,7 @@ from osarbench.model import network
 from osarbench.model.course import clip_shapes
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols import protocol as protocols
-from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Training
+from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Training, WholeVideos
 from osarbench.run import recipes
 from osarbench.run import weights as starting_weights
 from osarbench.run.config import LIBRARIES, RunConfig
@@ -36,6 +36,7 @@ class Experiment:
     overrides: Mapping[str, Any]  #: fields of the recipe that the run sets
     deviations: Mapping[str, Any]  #: from the protocol, by name; an entry with any stays off the leaderboard
     mode: Mode = "full"  #: what is trained
+    whole: WholeVideos | None = None  #: None: a few views of each video
     dims: tuple[int, int] = (0, 0)  #: D and C of the backbone's features
 
     @property
@@ -113,7 +114,8 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         _refuse_without_weights(config, protocol, recipe, mode)
     else:  # a file that is no good is known before decoding, which takes long
         built.load_weights(str(weights.path))
-    deviations = {**overrides, **_deviations(recipe, mode, weights)}
+    whole = _whole(config, recipe, mode)
+    deviations = {**overrides, **_deviations(recipe, mode, weights), **_whole_deviation(recipe, whole)}
     _refuse_to_publish(config, protocol, deviations)
     return Experiment(
         protocol=protocol,
@@ -126,8 +128,33 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         overrides=overrides,
         deviations=deviations,
         mode=mode,
+        whole=whole,
         dims=(built.dim, built.map_dim),
     )
+
+
+def _whole(config: RunConfig, recipe: Recipe, mode: Mode) -> WholeVideos | None:
+    """Return how whole videos are tested, if they are."""
+    stated = recipe.whole_videos
+    if config.whole_videos is not None or stated is not None:
+        base = stated or WholeVideos()
+        whole = WholeVideos(stride=config.whole_videos or base.stride, average=config.average or base.average)
+    elif config.average is not None or config.keep_windows:
+        raise OsarbenchError("--average and --keep-windows are about whole videos: add --whole-videos STRIDE.")
+    else:
+        return None
+    if mode in FROZEN:
+        raise OsarbenchError(
+            f"Whole videos are tested with a network that was trained as one, not with --train {mode}, whose frozen "
+            "backbone keeps a few views of each video."
+        )
+    return whole
+
+
+def _whole_deviation(recipe: Recipe, whole: WholeVideos | None) -> dict[str, str]:
+    if whole is None or whole == recipe.whole_videos:
+        return {}
+    return {"whole_videos": f"every {whole.stride} frames, {whole.average}"}
 
 
 def _mode(config: RunConfig, recipe: Recipe) -> Mode:

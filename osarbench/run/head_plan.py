@@ -47,7 +47,9 @@ class HeadPlan:
         self.config, self.experiment, self.machine = config, experiment, machine
         self.videos, self.decode, self.methods = videos, decode, methods
         self.spec: HeadSpec = head_spec(experiment, methods[0])
-        self.folder = videos.folder / experiment.backbone.name / self.spec.folder(experiment)
+        self.network_folder = videos.folder / experiment.backbone.name / self.spec.folder(experiment)
+        whole = experiment.whole
+        self.folder = self.network_folder / (f"whole-{whole.stride}-{whole.average}" if whole else "")
         self.protocol, self.settings = experiment.protocol, config.settings
         self.task = TASKS[experiment.protocol.sections.task]
         self.train_threshold = experiment.protocol.sections.threshold.source == "train"
@@ -91,7 +93,9 @@ class HeadPlan:
     @property
     def steps(self) -> list[Step]:
         """Network and features."""
-        return [self.trained, self.tested, *([self.trained_on] if self.needs_training_features else []), self.listed]
+        kept = [self.windows] if self.experiment.whole and self.config.keep_windows else []
+        training = [self.trained_on] if self.needs_training_features else []
+        return [self.trained, self.tested, *training, self.listed, *kept]
 
     @cached_property
     def listed(self) -> Step:
@@ -126,9 +130,9 @@ class HeadPlan:
     @cached_property
     def trained(self) -> Step:
         """The trained network, or the one of the weights."""
-        files = Trained(self.folder)
+        files = Trained(self.network_folder)
         return Step(
-            name=f"train {self.folder.name}",
+            name=f"train {self.network_folder.name}",
             output=files.network,
             after=(self.decode,),
             inputs={"videos": lambda: self.videos.samples.digest("train"), "weights": self.experiment.weights.sha256},
@@ -168,19 +172,21 @@ class HeadPlan:
     @cached_property
     def tested(self) -> Step:
         """The features of test and calibration videos."""
-        return self._features("features.npy", TESTED)
+        return self._features("features.npy" if self.experiment.whole is None else "outputs.npy", TESTED)
 
     @cached_property
     def trained_on(self) -> Step:
         """The features of training videos."""
-        return self._features("features-train.npy", ("train",))
+        name = "features-train.npy" if self.experiment.whole is None else "outputs-train.npy"
+        return self._features(name, ("train",))
 
     def _features(self, name: str, roles: tuple[str, ...]) -> Step:
         return Step(
             name=f"extract {self.folder.name}/{name}",
             output=self.folder / name,
             inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*roles)},
-            settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision},
+            settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision,
+                      **({"whole_videos": asdict(self.experiment.whole)} if self.experiment.whole else {})},
             code=code_of(
                 networks.make_features,
                 networks.build,
@@ -196,17 +202,47 @@ class HeadPlan:
                 batch=4 * self.training.batch_size,
                 step=step,
                 into=into,
+                whole=self.experiment.whole,
             ),
             record={"commit": commit()},
             tidy=lambda: extract.forget_pieces(self.folder / name),
             together=True,
-        )
+        )  # fmt: skip
+
+    @cached_property
+    def windows(self) -> Step:
+        """The logits of every window of test and calibration videos."""
+        assert self.experiment.whole is not None
+        return Step(
+            name=f"windows {self.folder.name}",
+            output=self.folder / "windows.safetensors",
+            inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*TESTED)},
+            settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision,
+                      "stride": self.experiment.whole.stride},
+            code=code_of(
+                networks.keep_windows,
+                networks.build,
+                plugins=(self.experiment.backbone, self.spec.head, type(self.experiment.modality)),
+            ),
+            packages=NETWORK_PACKAGES,
+            make=lambda step, into: networks.keep_windows(
+                self.machine,
+                self.load(),
+                self.videos.samples,
+                TESTED,
+                modality=self.experiment.modality,
+                batch=4 * self.training.batch_size,
+                stride=self.experiment.whole.stride if self.experiment.whole else 1,
+                into=into,
+            ),
+            record={"commit": commit()},
+        )  # fmt: skip
 
     def load(self) -> network.Network:
         """Return the trained network."""
         built = networks.build(self.experiment, self.spec, self.videos.listed.classes, compiled=self.config.compile)
         networks.adapt(built, self.experiment)
-        network.load(built, Trained(self.folder).network)
+        network.load(built, Trained(self.network_folder).network)
         return built
 
     @cached_property

@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
+from torch import Tensor
 
 from osarbench import console
 from osarbench.artifacts.steps import Step
+from osarbench.data import windows
 from osarbench.data.clips import TrainClips, ViewClips, seeded
 from osarbench.interfaces.method import Progress, make_head
 from osarbench.interfaces.modality import Modality
 from osarbench.interfaces.task import Task
 from osarbench.model import extract, lora, memory, network
+from osarbench.model import whole as whole_videos
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.train import Trained, train
-from osarbench.protocols.protocol import Training
+from osarbench.protocols.protocol import Training, WholeVideos
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment, HeadSpec
 from osarbench.run.samples import Samples
@@ -126,6 +130,7 @@ def make_features(
     batch: int,
     step: Step,
     into: Path,
+    whole: WholeVideos | None = None,
 ) -> Mapping[str, Any]:
     """Write the features [videos, views, D] of the videos of some roles.
 
@@ -138,14 +143,64 @@ def make_features(
         batch: views at a time.
         step: whose identity marks the pieces, which are kept next to its output.
         into: the file that the first process writes.
+        whole: how whole videos are tested; None: a few views of each.
 
     Returns:
         Facts for the record.
     """
-    clips = ViewClips(samples.frames, samples.of(samples.rows(*roles)), built.spec, modality)
-    identity = step.identity()
-    extract.extract(machine, built, clips, batch=batch, file=step.file, into=into, identity=identity)
+    rows, identity = samples.of(samples.rows(*roles)), step.identity()
+    if whole is None:
+        clips: ViewClips | windows.WholeVideos = ViewClips(samples.frames, rows, built.spec, modality)
+        extract.extract(machine, built, clips, batch=batch, file=step.file, into=into, identity=identity)
+        return machine.facts()
+    clips = windows.WholeVideos(
+        samples.frames, rows, built.spec, stride=whole.stride, batch=batch, modality=modality
+    )  # fmt: skip
+    extract.extract(machine, built, clips, batch=batch, file=step.file, into=into, identity=identity,
+                    average=whole.average)  # fmt: skip
     return machine.facts()
+
+
+def keep_windows(
+    machine: Machine,
+    built: Network,
+    samples: Samples,
+    roles: Sequence[str],
+    *,
+    modality: Modality,
+    batch: int,
+    stride: int,
+    into: Path,
+) -> Mapping[str, Any]:
+    """Write the logits of every window, a tensor [T, K] a video, named ``source/video`` (safetensors).
+
+    Args:
+        machine: the device.
+        built: the trained network.
+        samples: the videos.
+        roles: of the wanted ones.
+        modality: what is fed.
+        batch: windows at a time.
+        stride: frames between the beginnings of two windows.
+        into: the file to write.
+
+    Returns:
+        Facts for the record.
+    """
+    rows = samples.rows(*roles)
+    videos = windows.WholeVideos(
+        samples.frames, samples.of(rows), built.spec, stride=stride, batch=batch, modality=modality
+    )
+    built.eval()
+    machine.fabric.to_device(built)
+    parts: list[list[Tensor]] = [[] for _ in range(len(rows))]
+    batches = videos.part(0, len(rows))
+    for which, _, logits in whole_videos.window_outputs(machine.fabric, built, batches, machine.loading):
+        for video in sorted(set(which.tolist())):
+            parts[video].append(logits[which == video])
+    names = (rows["source"] + "/" + rows["video"]).tolist()
+    save_file({name: torch.cat(its) for name, its in zip(names, parts, strict=True)}, into, {"stride": str(stride)})
+    return {**machine.facts(), "stride": stride, "length": built.spec.test_length}
 
 
 def fitting_batch(
