@@ -298,6 +298,25 @@ class PosthocWithAHead(Energy):
     head = WrongVariableHead
 
 
+class KeepsWhatItLearnt(Distance):
+    """A setting that a search may change, and what was learnt with the old one stays (ViM and NNGuide of a suite)."""
+
+    def __init__(self, *, shrink: float = 0.5) -> None:
+        self._shrink = shrink
+
+    @property
+    def shrink(self) -> float:
+        return self._shrink
+
+    @shrink.setter
+    def shrink(self, value: float) -> None:
+        self._shrink = value
+
+    def fit(self, outputs: Outputs, labels: Tensor) -> None:
+        super().fit(outputs, labels)
+        self.means = self.means + self.shrink * (self.means.mean(dim=0) - self.means)
+
+
 class BadDiagnostics(Energy):
     def diagnostics(self, outputs: Outputs) -> Mapping[str, float]:
         return {"mean": float("nan")}
@@ -456,6 +475,7 @@ BROKEN_METHODS: Mapping[type[Method], str] = {
     GroupName: "named",
     PosthocWithAHead: "posthoc_means_a_plain_network",
     BadDiagnostics: "diagnostics_are_finite",
+    KeepsWhatItLearnt: "changed_settings_are_refused_or_count",
     StatesDefaults: "head_is_built_from_its_settings",
 }
 BROKEN_HEADS: Mapping[type[Head], str] = {

@@ -386,6 +386,22 @@ MUTATIONS: list[Mutation] = [
         },
     ),
     *_of(
+        "osarbench/interfaces/method.py", "test_conformance", {
+            "settings change after fit": ("if name in vars(self) and name in", "if name in () and name in"),
+        },
+    ),
+    *_of(
+        f"{METHODS}/posthoc_head.py", "test_score_audit", {
+            "fDBD with the length of the feature": ("length(features - self.mean).clamp", "length(features).clamp"),
+            "SHE of all training videos": ("self.patterns[logits.argmax(dim=1)]", "self.patterns.mean(dim=0)"),
+        },
+    ),
+    *_of(
+        f"{METHODS}/posthoc_activation.py", "test_score_audit", {
+            "VRA clips low features": ("masked_fill(features < self.floor, 0)", "clamp(min=self.floor)"),
+        },
+    ),
+    *_of(
         f"{METHODS}/_posthoc.py", "test_posthoc_values test_posthoc_distances", {
             "energy turned": ("return -logits.logsumexp(dim=1)", "return logits.logsumexp(dim=1)"),
             "three quarters of the largest class": ("counts[counts > 0].median()", "counts.max()"),

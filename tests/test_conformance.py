@@ -8,13 +8,27 @@ from typing import Any
 import pytest
 import toy
 from broken_backbones import BROKEN_BACKBONES, BROKEN_DATASETS, Listed, Sound
-from broken_plugins import BROKEN_HEADS, BROKEN_METHODS, Distance, Energy, HalfPrecision, Plain, with_head
+from broken_plugins import (
+    BROKEN_HEADS,
+    BROKEN_METHODS,
+    Distance,
+    Energy,
+    HalfPrecision,
+    KeepsWhatItLearnt,
+    Plain,
+    with_head,
+)
 from torch import Tensor
 
 import osarbench.checks
 from osarbench import Backbone, Dataset, Head, LinearHead, Method, Outputs
 from osarbench.checks import Check, CheckResult, CheckSkipped, check_backbone, check_dataset, check_method, checks
 from osarbench.errors import OsarbenchError
+
+
+class Tempered(Energy):
+    def __init__(self, *, temperature: float = 1.0) -> None:
+        self.temperature = temperature
 
 
 def failed(results: Sequence[CheckResult]) -> list[str]:
@@ -40,6 +54,38 @@ def test_a_broken_head_is_caught(head: type[Head], check: str) -> None:
 def test_some_faults_fail_exactly_one_check(name: str) -> None:
     (method,) = [method for method in BROKEN_METHODS if method.__name__ == name]
     assert failed(check_method(method)) == [BROKEN_METHODS[method]]
+
+
+class LearnsAnew(KeepsWhatItLearnt):
+    """The same with a setter that learns again."""
+
+    def fit(self, outputs: Outputs, labels: Tensor) -> None:
+        self._given = outputs, labels
+        super().fit(outputs, labels)
+
+    @property
+    def shrink(self) -> float:
+        return self._shrink
+
+    @shrink.setter
+    def shrink(self, value: float) -> None:
+        self._shrink = value
+        self.fit(*self._given)
+
+
+@pytest.mark.parametrize(("method", "says"), [(LearnsAnew, "followed shrink"), (Tempered, "refused temperature")])
+def test_a_changed_setting_is_refused_or_learnt_from(method: type[Method], says: str) -> None:
+    (found,) = (result for result in check_method(method) if result.check == "changed_settings_are_refused_or_count")
+    assert (found.outcome, found.message) == ("ok", says)
+
+
+def test_a_setting_is_fixed_once_a_method_is_made() -> None:
+    method = Tempered(temperature=2.0)
+    with pytest.raises(
+        OsarbenchError, match=r"fixed once the method is made.*Make another: Tempered\(temperature=3.0\)"
+    ):
+        method.temperature = 3.0
+    assert method.temperature == 2.0
 
 
 def test_every_check_of_methods_has_a_plugin_that_fails_it() -> None:

@@ -12,6 +12,7 @@ from osarbench.checks import (
     independence_checks,
     loss_checks,
     score_checks,
+    setting_checks,
 )
 from osarbench.checks.backbone_case import BackboneCase
 from osarbench.checks.check import Check, CheckFunction, CheckResult, make_check, run_all
@@ -48,6 +49,7 @@ _KINDS: Mapping[str, _Kind] = {
             *edge_checks.CHECKS,
             *head_checks.CHECKS,
             *loss_checks.CHECKS,
+            *setting_checks.CHECKS,
         ),
         MethodCase,
     ),

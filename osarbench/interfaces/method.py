@@ -3,11 +3,13 @@
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features, FrameFeatures
 
 
@@ -146,11 +148,19 @@ class Outputs(NamedTuple):
         return self.view_logits.mean(dim=1)
 
 
+@cache
+def settings_of(cls: type) -> frozenset[str]:
+    """Return the names of the settings of a method's class: the keyword arguments of its constructor."""
+    parameters = inspect.signature(cls).parameters.values()
+    return frozenset(parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY)
+
+
 class Method(ABC):
     """An open-set method: known-class probabilities and an uncertainty for every video.
 
-    Settings are keyword arguments of the constructor, with the published values as defaults. A method never sees an
-    unknown video during `fit`, nor a test label, a data loader or a path at any time.
+    Settings are keyword arguments of the constructor, with the published values as defaults. They are fixed from then
+    on: what `fit` learns may depend on them. A method never sees an unknown video during `fit`, nor a test label, a
+    data loader or a path at any time.
     """
 
     name: ClassVar[str]
@@ -159,6 +169,14 @@ class Method(ABC):
     posthoc: ClassVar[bool] = False
     #: Check of the conformance kit that it fails on purpose -> why (`osarbench.checks`).
     expected_failures: ClassVar[Mapping[str, str]] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in vars(self) and name in settings_of(type(self)):
+            raise OsarbenchError(
+                f"{name} is a setting of {type(self).__name__}, and fixed once the method is made, for what it learns "
+                f"may depend on it. Make another: {type(self).__name__}({name}={value!r})."
+            )
+        super().__setattr__(name, value)
 
     def head_settings(self) -> Mapping[str, Any]:
         """Return the keyword arguments of the head that differ from its defaults; they are part of its identity."""
