@@ -85,7 +85,7 @@ def run(
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
-    found = locations.find(data=data, cache=cache, weights=_weights_path(weights))
+    found = locations.find(data=data, cache=cache, weights=weights_path(weights))
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     config = RunConfig(
         methods=names, locations=found, weights=weights, settings=parse_settings(settings), train=not no_train,
@@ -133,7 +133,8 @@ plan = click.Command(
 )
 
 
-def _weights_path(weights: str | None) -> Path | None:
+def weights_path(weights: str | None) -> Path | None:
+    """Return where --weights says that weights are; None if it names a library or none."""
     return None if weights in (None, "none", "torchvision", "timm", "pytorchvideo") else Path(str(weights))
 
 
