@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from osarbench.interfaces.clip import ClipSpec
     from osarbench.interfaces.dataset import Dataset, Video
     from osarbench.interfaces.hookspecs import hookimpl
-    from osarbench.interfaces.method import Head, LinearHead, Method, Outputs, Progress
+    from osarbench.interfaces.method import FewShotMethod, Head, LinearHead, Method, Outputs, Progress
     from osarbench.interfaces.modality import Modality
 
 __version__ = "0.1.0"
@@ -23,6 +23,7 @@ __all__ = [
     "ClipSpec",
     "Dataset",
     "Features",
+    "FewShotMethod",
     "Head",
     "LinearHead",
     "Method",
@@ -44,6 +45,7 @@ _HOME = {
     "ClipSpec": "interfaces.clip",
     "Dataset": "interfaces.dataset",
     "Features": "interfaces.backbone",
+    "FewShotMethod": "interfaces.method",
     "Head": "interfaces.method",
     "LinearHead": "interfaces.method",
     "Method": "interfaces.method",

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from osarbench import Features, Head, LinearHead, Method, Outputs, Progress
+from osarbench import Features, FewShotMethod, Head, LinearHead, Method, Outputs, Progress
 
 
 class Energy(Method):
@@ -235,6 +235,36 @@ class Peeking(Distance):
 class WantsTestLabels(Energy):
     def uncertainty(self, outputs: Outputs, labels: Tensor) -> Tensor:  # type: ignore[override]
         return (labels < 0).double()
+
+
+class FewShot(Energy, FewShotMethod):
+    """Energy, and the mean of the shots."""
+
+    def fit_shots(self, shots: Outputs) -> None:
+        self.centre = shots.features.mean(dim=0)
+
+    def uncertainty(self, outputs: Outputs) -> Tensor:
+        return super().uncertainty(outputs) - (outputs.features - self.centre).norm(dim=1)
+
+
+class ShotsIgnored(FewShot):
+    def uncertainty(self, outputs: Outputs) -> Tensor:
+        return Energy.uncertainty(self, outputs)
+
+
+class FirstShotAlone(FewShot):
+    def fit_shots(self, shots: Outputs) -> None:
+        self.centre = shots.features[0]
+
+
+class ShotsAltered(FewShot):
+    def fit_shots(self, shots: Outputs) -> None:
+        self.centre = shots.view_features.mul_(2).mean(dim=(0, 1))
+
+
+class ShotsWithoutTheContract(Energy):
+    def fit_shots(self, shots: Outputs) -> None:
+        pass
 
 
 class OneViewAlone(Energy):
@@ -464,6 +494,10 @@ BROKEN_METHODS: Mapping[type[Method], str] = {
     Adapting: "nothing_is_remembered_of_scored_videos",
     Peeking: "nothing_is_remembered_of_scored_videos",
     WantsTestLabels: "signatures",
+    ShotsIgnored: "shots_are_learnt_from",
+    FirstShotAlone: "shots_are_learnt_from",
+    ShotsAltered: "inputs_stay_as_they_are",
+    ShotsWithoutTheContract: "shots_are_learnt_from",
     OneViewAlone: "one_view_or_several",
     Overflows: "large_logits",
     DividesByNorm: "equal_and_empty_videos",

@@ -501,4 +501,28 @@ MUTATIONS: list[Mutation] = [
                 "sampled = shaped[0]._replace(frames=self.spec.frames).of(self.spec) if shaped"),
         },
     ),
+    *_of(
+        f"{METHODS}/posthoc_sirc.py", "test_sirc", {
+            "SIRC a deviation below the mean": ("second.mean() - 3 * deviation", "second.mean() - deviation"),
+            "SIRC's second score turned": ("self.slope * (self.floor - self.second(features))", "self.slope * (self.second(features) - self.floor)"),
+            "the 2-norm instead of the 1-norm": ("features.abs().sum(dim=1)", "features.square().sum(dim=1).sqrt()"),
+        },
+    ),
+    *_of(
+        f"{METHODS}/few_shot.py", "test_few_shot", {
+            "distance to the shots instead of nearness": ("return 1 - near + _cosine(direction, self.shots, self.shot_neighbours)", "return 1 - near - _cosine(direction, self.shots, self.shot_neighbours)"),
+            "a learnt video is its own neighbour": ("skip = 0 if self.own else 1", "skip = 0"),
+            "published distance of training to itself": ("torch.zeros_like(among_training) if self.own else", ""),
+            "FS-KNNS at the mean of the shots": ("shots.mean() - 0.5 * shots.std(correction=0)", "shots.mean()"),
+            "few-shot SIRC at the mean": ("F.softplus((distance - train.mean() - 3 * deviation) / deviation)\n", "F.softplus((distance - train.mean()) / deviation)\n"),
+            "published SIRC without what it adds": ("* factor + 1e-6).log()", "* factor).log()"),
+        },
+    ),
+    *_of(
+        "osarbench/data/shots.py", "test_few_shot", {
+            "shots stay in the test": ("if _key(its, few) not in {_key(shot, few) for shot in drawn}]", "]"),
+            "all shots of one source": ("zip_longest(*(by_source[group] for group in sources))", "[by_source[group] for group in sources]"),
+            "the seed is not used": ("\"\\0\".join([str(seed), *names])", "\"\\0\".join(names)"),
+        },
+    ),
 ]  # fmt: skip

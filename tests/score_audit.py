@@ -155,7 +155,7 @@ left out of it.
 ## In none of the three
 
 {count_alone} scores: {alone}. Each is worked once more in NumPy or by scikit-learn, as those above are, in
-`tests/test_posthoc_values.py` and `tests/test_posthoc_distances.py`.
+`tests/test_posthoc_values.py`, `tests/test_posthoc_distances.py` and `tests/test_sirc.py`.
 
 ## Where they would differ with other data
 

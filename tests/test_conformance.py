@@ -13,6 +13,7 @@ from broken_plugins import (
     BROKEN_METHODS,
     Distance,
     Energy,
+    FewShot,
     HalfPrecision,
     KeepsWhatItLearnt,
     Plain,
@@ -35,7 +36,9 @@ def failed(results: Sequence[CheckResult]) -> list[str]:
     return [result.check for result in results if result.outcome == "failed"]
 
 
-@pytest.mark.parametrize("method", [Energy, Distance, with_head(Plain)], ids=["energy", "distance", "head"])
+@pytest.mark.parametrize(
+    "method", [Energy, Distance, FewShot, with_head(Plain)], ids=["energy", "distance", "few", "head"]
+)
 def test_a_correct_method_passes_every_check(method: type[Method]) -> None:
     assert [result for result in check_method(method) if result.outcome != "ok"] == []
 

@@ -14,11 +14,12 @@ from osarbench.audits import frame_hash, names
 from osarbench.audits.frame_hash import Hashes
 from osarbench.audits.hash_cache import Piece, hash_all
 from osarbench.data import index
+from osarbench.data.index import ROLES
 from osarbench.data.locations import Locations
+from osarbench.data.shots import SHOT
 from osarbench.errors import OsarbenchError
 from osarbench.plugins.loading import Plugins
 from osarbench.protocols.protocol import Protocol
-from osarbench.scores.table import ROLES
 
 #: Similarity of names from which a pre-training label is shown.
 ALIKE = 0.5
@@ -126,7 +127,7 @@ def audit(
     readable = {piece: its for piece, its in hashed.items() if not isinstance(its, str)}
     return Report(
         protocol=protocol.name,
-        videos={role: counts[role] for role in ROLES},
+        videos={role: counts[role] for role in ROLES if role != SHOT or counts[role]},
         missing=len(listed.missing),
         shared=tuple(_shared(rows, "group")),
         titles=tuple(found for found in _shared(rows, "title") if len(found.classes) > 1),

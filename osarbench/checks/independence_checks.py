@@ -15,7 +15,7 @@ from torch import Tensor
 from osarbench.checks import heads, synthetic
 from osarbench.checks.check import CheckFailed
 from osarbench.checks.method_case import MethodCase, same
-from osarbench.interfaces.method import Outputs
+from osarbench.interfaces.method import FewShotMethod, Outputs
 
 DIFFERS = "the score of a video must depend on that video and the training videos alone."
 
@@ -23,11 +23,16 @@ DIFFERS = "the score of a video must depend on that video and the training video
 def inputs_stay_as_they_are(case: MethodCase) -> None:
     """Fitting and scoring alter neither features nor logits, labels or head."""
     data, method = case.data, case.new()
-    for what, features in (("fit", data.train), ("scoring", data.test)):
+    stages = [("fit", data.train), ("scoring", data.test)]
+    if isinstance(method, FewShotMethod):
+        stages.insert(1, ("fit_shots", data.shots))
+    for what, features in stages:
         outputs, labels = case.outputs(features), data.train_labels.clone()
         before = copy.deepcopy(outputs)
         if what == "fit":
             method.fit(outputs, labels)
+        elif isinstance(method, FewShotMethod) and what == "fit_shots":
+            method.fit_shots(outputs)
         else:
             with torch.no_grad():
                 method.probabilities(outputs)
@@ -99,7 +104,7 @@ def _global_state() -> dict[str, object]:
 def fit_twice_is_fit_once(case: MethodCase) -> None:
     """Fitting again on the same videos changes no score."""
     method = case.fitted()
-    method.fit(case.outputs(case.data.train), case.data.train_labels.clone())
+    case.learn(method, case.data)
     if not same(case.scores(method, case.data.test), case.reference):
         raise CheckFailed("A second fit changes scores: fit adds to what it learnt before. Reset its state in fit.")
 
@@ -107,7 +112,7 @@ def fit_twice_is_fit_once(case: MethodCase) -> None:
 def instances_share_nothing(case: MethodCase) -> None:
     """Fitting another instance on other videos leaves this one as it is."""
     method, other = case.fitted(), case.new()
-    other.fit(case.outputs(2 * case.data.train.flip(0) + 1), case.data.train_labels.clone())
+    case.learn(other, case.data._replace(train=2 * case.data.train.flip(0) + 1, shots=2 * case.data.shots + 1))
     if not same(case.scores(method, case.data.test), case.reference):
         raise CheckFailed("Fitting another instance changes scores. Keep what is learnt on self, not on the class.")
 
@@ -158,9 +163,24 @@ def nothing_is_remembered_of_scored_videos(case: MethodCase) -> None:
     method = case.fitted()
     case.scores(method, data.test)
     case.probabilities(method, data.test)
-    method.fit(case.outputs(data.train), data.train_labels.clone())
+    case.learn(method, data)
     if not same(case.scores(method, data.test), case.reference):
         raise CheckFailed("fit after scoring learns something different from fit alone: test videos are remembered.")
+
+
+def shots_are_learnt_from(case: MethodCase) -> None:
+    """A few-shot method learns from its shots, in any order; a method of another kind asks for none."""
+    if not issubclass(case.cls, FewShotMethod):
+        if hasattr(case.cls, "fit_shots"):
+            raise CheckFailed("It has fit_shots, which is never called. Derive it from FewShotMethod.")
+        return
+    data = case.data
+    turned = case.scores(case.fit(data._replace(shots=data.shots.flip(0))), data.test)
+    if not same(turned, case.reference):
+        raise CheckFailed("Scores change with the order of the shots.")
+    other = case.scores(case.fit(data._replace(shots=data.train[:10])), data.test)
+    if same(other, case.reference):
+        raise CheckFailed("Shots of other videos change no score, so it is no few-shot method.")
 
 
 def one_view_or_several(case: MethodCase) -> str:
@@ -191,5 +211,6 @@ CHECKS = (
     one_at_a_time,
     known_and_unknown_apart,
     nothing_is_remembered_of_scored_videos,
+    shots_are_learnt_from,
     one_view_or_several,
 )

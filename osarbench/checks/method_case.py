@@ -10,7 +10,7 @@ from torch import Tensor
 from osarbench.checks import heads, synthetic
 from osarbench.checks.check import CheckFailed, title
 from osarbench.checks.synthetic import SyntheticData
-from osarbench.interfaces.method import Head, Method, Outputs
+from osarbench.interfaces.method import FewShotMethod, Head, Method, Outputs
 
 
 class MethodCase:
@@ -40,8 +40,14 @@ class MethodCase:
     def fit(self, data: SyntheticData) -> Method:
         """Return a fresh instance, fitted on the known training videos of some data."""
         method = self.new()
-        method.fit(synthetic.outputs(self.head(), data.train), data.train_labels.clone())
+        self.learn(method, data)
         return method
+
+    def learn(self, method: Method, data: SyntheticData) -> None:
+        """Fit an instance on the known training videos of some data, and on its shots if it learns from such."""
+        method.fit(self.outputs(data.train), data.train_labels.clone())
+        if isinstance(method, FewShotMethod):
+            method.fit_shots(self.outputs(data.shots))
 
     def outputs(self, features: Tensor) -> Outputs:
         """Return what a run hands to the method for features [N, V, D]."""

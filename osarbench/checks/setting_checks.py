@@ -41,14 +41,14 @@ def changed_settings_are_refused_or_count(case: MethodCase) -> str:
 
 
 def _compare(case: MethodCase, changed: Method, fresh: Method, what: str) -> None:
-    fresh.fit(case.outputs(case.data.train), case.data.train_labels.clone())
+    case.learn(fresh, case.data)
     wanted = case.scores(fresh, case.data.test)
     if not same(case.scores(changed, case.data.test), wanted):
         raise CheckFailed(
             f"With {what} set after fit, scores are not those of a fresh fit with it: what was learnt before is kept. "
             "Leave settings to the constructor, as Method does, or learn anew where they change."
         )
-    changed.fit(case.outputs(case.data.train), case.data.train_labels.clone())
+    case.learn(changed, case.data)
     if not same(case.scores(changed, case.data.test), wanted):
         raise CheckFailed(
             f"With {what} set after fit, not even another fit gives the scores of a fresh method with it."

@@ -28,6 +28,7 @@ class SyntheticData(NamedTuple):
     known_labels: Tensor
     near: Tensor  #: unknown: halfway between two known classes, and a little new
     far: Tensor  #: unknown: nothing of any known class
+    shots: Tensor  #: near and far ones that are in no test, for methods that learn from a few
 
     @property
     def test(self) -> Tensor:
@@ -55,9 +56,9 @@ def synthetic_data(*, views: int = VIEWS) -> SyntheticData:
     def labels(each: int) -> Tensor:
         return torch.arange(CLASSES).repeat_interleave(each)
 
-    return SyntheticData(
-        draw(centres, 20), labels(20), draw(centres, 10), labels(10), draw(between, 6), draw(beyond, 6)
-    )
+    train, known, near, far = draw(centres, 20), draw(centres, 10), draw(between, 6), draw(beyond, 6)
+    shots = torch.cat([draw(between, 3), draw(beyond, 3)])
+    return SyntheticData(train, labels(20), known, labels(10), near, far, shots)
 
 
 def outputs(head: Head, features: Tensor) -> Outputs:

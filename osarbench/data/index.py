@@ -5,23 +5,25 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from osarbench.artifacts import manifest, storage
-from osarbench.data import framed
+from osarbench.data import framed, shots
 from osarbench.data.locations import Locations
+from osarbench.data.shots import SHOT, Listed
 from osarbench.data.stores import readers
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols.protocol import Known, Protocol, Unknown
-from osarbench.scores.table import ROLES
+from osarbench.scores import table
 
+ROLES = (*table.ROLES, SHOT)
 COLUMNS = ("role", "source", "video", "label", "group", "start", "end")
-_Listed = tuple[str, str, Video, Path]  #: role, source, video and path
 
 
 class Index(NamedTuple):
@@ -42,7 +44,7 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
     sections = protocol.sections
     known = open_dataset(protocol, plugins, locations, sections.known)
     classes = _known_classes(sections.known, known)
-    listed: list[_Listed] = []
+    listed: list[Listed] = []
     for split in sections.known.train:
         wanted = [video for video in known.videos(split) if video.label in classes]
         held_out = hold_out(wanted, sections.known.calibration)
@@ -56,6 +58,9 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
     for unknown in sections.unknown:
         dataset = open_dataset(protocol, plugins, locations, unknown)
         listed += _unknown(protocol, unknown, dataset, classes)
+        if sections.few_shot.shots and sections.few_shot.splits:
+            pool = replace(unknown, splits=sections.few_shot.splits)
+            listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, dataset, classes)]
     return _present(protocol, listed, classes)
 
 
@@ -137,7 +142,7 @@ def _known_classes(known: Known, dataset: Dataset) -> tuple[str, ...]:
     return tuple(name for name in dataset.classes if name in trained)
 
 
-def _unknown(protocol: Protocol, unknown: Unknown, dataset: Dataset, known: Sequence[str]) -> Iterable[_Listed]:
+def _unknown(protocol: Protocol, unknown: Unknown, dataset: Dataset, known: Sequence[str]) -> Iterable[Listed]:
     for field in ("classes", "exclude", "contested"):
         _check_names(tuple(getattr(unknown, field)), dataset, f"[[unknown]] {field}")
     for split in unknown.splits:
@@ -160,9 +165,9 @@ def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
             )
 
 
-def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]) -> Index:
+def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...]) -> Index:
     found = [readers.is_there(path) for *_, path in listed]
-    there = [entry for entry, is_found in zip(listed, found, strict=True) if is_found]
+    there = shots.assign(protocol, [entry for entry, is_found in zip(listed, found, strict=True) if is_found])
     missing = tuple(
         (source, video.id, video.label)
         for (_, source, video, _), is_found in zip(listed, found, strict=True)
@@ -181,21 +186,27 @@ def _present(protocol: Protocol, listed: list[_Listed], classes: tuple[str, ...]
     )
     order = rows["role"].map(ROLES.index)
     rows = rows.iloc[order.argsort(kind="stable")].reset_index(drop=True)
-    twice = rows[rows.duplicated(["source", "video", "start"])]
+    apart = rows[rows["role"] != SHOT] if protocol.sections.few_shot.take_out == "nothing" else rows
+    twice = apart[apart.duplicated(["source", "video", "start"])]
     if len(twice):
         raise OsarbenchError(f"The video {twice.iloc[0]['video']} is listed twice in {twice.iloc[0]['source']}.")
     return Index(rows, classes, missing)
 
 
-def check_apart(index: Index) -> None:
+def check_apart(index: Index, *, shots_stay: bool = False) -> None:
     """Refuse an index that has one video twice: in training and in the test, or twice in the test.
 
     A file is itself whatever path leads to it, through links of either kind.
 
+    Args:
+        index: of a protocol.
+        shots_stay: the protocol says that shots may be in the test.
+
     Raises:
         OsarbenchError: with the first such video. `build` lets them pass, so that they can be audited.
     """
-    rows = index.rows.assign(file=index.rows["path"].map(_itself))
+    rows = index.rows[index.rows["role"] != SHOT] if shots_stay else index.rows
+    rows = rows.assign(file=rows["path"].map(_itself))
     twice = rows[rows.duplicated(["file", "start", "end"], keep=False)].sort_values(["file", "start", "end"])
     if len(twice):
         first, second = twice.iloc[0], twice.iloc[1]
@@ -216,7 +227,7 @@ def _itself(path: str) -> str:
     return f"{stat.st_dev}:{stat.st_ino}"
 
 
-def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed], classes: tuple[str, ...]) -> None:
+def _check_roles(protocol: Protocol, listed: list[Listed], there: list[Listed], classes: tuple[str, ...]) -> None:
     have = Counter((role, video.label) for role, _, video, _ in there)
     for role in ("train", "known"):
         empty = [name for name in classes if not have[role, name]]
@@ -234,7 +245,7 @@ def _check_roles(protocol: Protocol, listed: list[_Listed], there: list[_Listed]
         )
 
 
-def _example(role: str, label: str | None, listed: list[_Listed]) -> str:
+def _example(role: str, label: str | None, listed: list[Listed]) -> str:
     """Return where the first video of a role, and class, was looked for."""
     roles = ("train", "calibration") if role == "train" else (role,)
     paths = (path for its, _, video, path in listed if its in roles and label in (None, video.label))

@@ -167,6 +167,8 @@ class Method(ABC):
     head: ClassVar[type[Head]] = LinearHead
     #: True for a score that costs seconds on the features of a plain network: ``--method all-posthoc`` runs them all.
     posthoc: ClassVar[bool] = False
+    #: True for a published score that is scaled by the test videos: those of a table are then scored in one call.
+    scored_together: ClassVar[bool] = False
     #: Check of the conformance kit that it fails on purpose -> why (`osarbench.checks`).
     expected_failures: ClassVar[Mapping[str, str]] = {}
 
@@ -205,3 +207,14 @@ class Method(ABC):
         They are kept next to the table by source of videos (``diagnostics.json``). The default has none.
         """
         return {}
+
+
+class FewShotMethod(Method):
+    """A method that also learns from a few unknown videos, those that its protocol declares as shots (``[few_shot]``).
+
+    The shots are no test videos, and no other method ever gets them. `fit` comes first.
+    """
+
+    @abstractmethod
+    def fit_shots(self, shots: Outputs) -> None:
+        """Learn from the shots of all unknown classes, in any order; which class each is of is not told."""

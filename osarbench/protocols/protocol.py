@@ -63,6 +63,17 @@ class Multigrid:
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class FewShot:
+    """``[few_shot]``: unknown videos that methods may learn from; see `osarbench.data.shots`."""
+
+    shots: Annotated[int, Field(ge=0, le=1_000)] = 0  #: videos of each unknown class; 0: there are none
+    seed: int = 0  #: of their draw
+    splits: tuple[str, ...] = ()  #: of the unknown data sets, to draw from; empty: the tested ones
+    #: What leaves the test: all clips of the sources of shots, the shots alone, or (as some publish) nothing.
+    take_out: Literal["source", "video", "nothing"] = "source"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class Training:
     """``[training]``: the recipe."""
 
@@ -179,6 +190,7 @@ class Sections:
     whole_videos: WholeVideos | None = None  #: None: a few views of each video (`ClipSpec.views`)
     threshold: Threshold = Threshold()
     openness: Openness = Openness()
+    few_shot: FewShot = FewShot()
     metrics: Metrics = Metrics()
     task: Literal["classification"] = "classification"  #: what is asked of a video (`osarbench.interfaces.task`)
     middle_frames: Count | None = None  #: only this many frames around the middle of a video are used

@@ -7,6 +7,7 @@ from typing import Any
 
 from osarbench.artifacts import manifest
 from osarbench.artifacts.steps import Step
+from osarbench.data.shots import SHOT
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.method import Method
 from osarbench.model import extract, network, probe
@@ -40,6 +41,11 @@ class FrozenPlan:
     def fitted(self) -> Step:
         """Training videos, seen as test videos are: what methods learn from."""
         return self._step("-train", ("train",), self.experiment.spec)
+
+    @cached_property
+    def shots(self) -> Step:
+        """The unknown videos that few-shot methods learn from."""
+        return self._step("-shots", (SHOT,), self.experiment.spec)
 
     @cached_property
     def trained_on(self) -> Step:
@@ -104,6 +110,7 @@ class ProbePlan(HeadPlan):
         """What is cached, the probe, and its vectors."""
         needed = self.needs_training_features
         cached = [self.frozen.trained_on, self.frozen.tested, *([self.frozen.fitted] if needed else [])]
+        cached += [self.frozen.shots] if self.needs_shots else []
         return [*cached, *super().steps]
 
     @cached_property
@@ -151,6 +158,9 @@ class ProbePlan(HeadPlan):
     def trained_on(self) -> Step:
         """The vectors of training videos."""
         return self._vectors("features-train.npy", self.frozen.fitted)
+
+    def _of_shots(self) -> Step:
+        return self._vectors("features-shots.npy", self.frozen.shots)
 
     def _vectors(self, name: str, cached: Step) -> Step:
         file = self.folder / name

@@ -115,6 +115,13 @@ class FusedPlan:
         return top / self.protocol.name / self.name / f"{self.config.of}-{stated}.{mark}"
 
     @property
+    def shots(self) -> Step:
+        """There are none: the parts keep features of test and training videos."""
+        raise OsarbenchError(
+            "A fusion has no features of shots, so few-shot methods cannot score it. Name others with --method."
+        )
+
+    @property
     def count(self) -> int:
         """How many videos are fused."""
         return len(self.listed)

@@ -10,7 +10,9 @@ import pandas as pd
 from osarbench.artifacts import manifest
 from osarbench.artifacts.code import Code, Root
 from osarbench.artifacts.steps import Step
-from osarbench.interfaces.method import Head, Method
+from osarbench.data.shots import SHOT
+from osarbench.errors import OsarbenchError
+from osarbench.interfaces.method import FewShotMethod, Head, Method
 from osarbench.model import extract, network
 from osarbench.model.device import Machine
 from osarbench.model.train import Trained
@@ -95,7 +97,8 @@ class HeadPlan:
         """Network and features."""
         kept = [self.windows] if self.experiment.whole and self.config.keep_windows else []
         training = [self.trained_on] if self.needs_training_features else []
-        return [self.trained, self.tested, *training, self.listed, *kept]
+        shots = [self.shots] if self.needs_shots else []
+        return [self.trained, self.tested, *training, *shots, self.listed, *kept]
 
     @cached_property
     def listed(self) -> Step:
@@ -179,6 +182,30 @@ class HeadPlan:
         """The features of training videos."""
         name = "features-train.npy" if self.experiment.whole is None else "outputs-train.npy"
         return self._features(name, ("train",))
+
+    @property
+    def needs_shots(self) -> bool:
+        """Whether a method learns from shots."""
+        return any(isinstance(method, FewShotMethod) for method in self.methods)
+
+    @cached_property
+    def shots(self) -> Step:
+        """The features of the shots, the unknown videos that few-shot methods learn from.
+
+        Raises:
+            OsarbenchError: the protocol declares none.
+        """
+        protocol = self.experiment.protocol
+        if not protocol.sections.few_shot.shots:
+            asking = ", ".join(method.name for method in self.methods if isinstance(method, FewShotMethod))
+            raise OsarbenchError(
+                f"{asking} learns from a few unknown videos, and the protocol '{protocol.name}' declares none. Take "
+                "one that does, such as motion-few-shot, or state them in a copy of yours: [few_shot] shots = 5."
+            )
+        return self._of_shots()
+
+    def _of_shots(self) -> Step:
+        return self._features("features-shots.npy" if self.experiment.whole is None else "outputs-shots.npy", (SHOT,))
 
     def _features(self, name: str, roles: tuple[str, ...]) -> Step:
         return Step(

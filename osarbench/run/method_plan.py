@@ -12,7 +12,7 @@ import pandas as pd
 from osarbench.artifacts import storage
 from osarbench.artifacts.code import Code
 from osarbench.artifacts.steps import Step
-from osarbench.interfaces.method import Head, Method
+from osarbench.interfaces.method import FewShotMethod, Head, Method
 from osarbench.interfaces.task import Task
 from osarbench.protocols import protocol as protocols
 from osarbench.run import scoring
@@ -56,6 +56,10 @@ class Scored(Protocol):
     @property
     def trained_on(self) -> Step:
         """The outputs for training videos."""
+
+    @property
+    def shots(self) -> Step:
+        """The outputs for the shots of the protocol; an `OsarbenchError` if there are none."""
 
     @property
     def train_threshold(self) -> bool:
@@ -113,11 +117,16 @@ def method_plan(head: Scored, method: Method, draw: Draw | None) -> MethodPlan:
     score = Step(
         name=f"score {head.folder.name}/{folder.name}",
         output=folder / f"scores{suffix}",
-        inputs={"features": head.tested, **({"training_features": head.trained_on} if uses_training else {})},
+        inputs={
+            "features": head.tested,
+            **({"training_features": head.trained_on} if uses_training else {}),
+            **({"shot_features": head.shots} if isinstance(method, FewShotMethod) else {}),
+        },
         settings={"method": {"name": method.name, "settings": dict(settings)},
                   "threshold_from": head.protocol.sections.threshold.source,
                   "deviations": head.deviations},
-        code=code_of(scoring.decide, scoring.fit, type(head.task), plugins=(type(method), *head.heads)),
+        code=code_of(scoring.decide, scoring.fit, scoring.fit_shots, type(head.task),
+                     plugins=(type(method), *head.heads)),
         packages=SCORE_PACKAGES,
         make=lambda step, into: _score(head, method, settings, step, into),
         cheap=True,
@@ -159,6 +168,8 @@ def _score(head: Scored, method: Method, settings: Mapping[str, Any], step: Step
     if "training_features" in step.inputs:
         rows, features = head.rows("train"), np.load(head.trained_on.file, mmap_mode="r")
         scoring.fit(method, head.head, features, head.task.targets(rows, names), names)
+        if isinstance(method, FewShotMethod):
+            scoring.fit_shots(method, head.head, np.load(head.shots.file, mmap_mode="r"), names)
         if head.train_threshold:
             decisions = scoring.decide(method, head.head, features, rows["video"].to_numpy(), names)
             parts.append(head.task.table(rows, decisions, names))

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from osarbench.errors import OsarbenchError
-from osarbench.interfaces.method import Head, Method, Outputs
+from osarbench.interfaces.method import FewShotMethod, Head, Method, Outputs
 from osarbench.interfaces.task import Decisions
 
 CHUNK = 4096  # videos scored at once, so that 36,000 videos of ten views fit in memory
@@ -35,6 +35,19 @@ def fit(method: Method, head: Head, features: np.ndarray, labels: np.ndarray, cl
         method.fit(outputs(copy.deepcopy(head), features, class_names), torch.from_numpy(labels.copy()))
 
 
+def fit_shots(method: FewShotMethod, head: Head, features: np.ndarray, class_names: Sequence[str]) -> None:
+    """Let a few-shot method, fitted on training videos, learn from features [N, V, D] of the shots of its protocol.
+
+    Args:
+        method: fitted.
+        head: the trained head on the CPU; the method gets a copy.
+        features: [N, V, D].
+        class_names: [K] of the known classes, in the order of the logits.
+    """
+    with _named(method, "learnt from shots"):
+        method.fit_shots(outputs(copy.deepcopy(head), features, class_names))
+
+
 def decide(
     method: Method, head: Head, features: np.ndarray, videos: np.ndarray, class_names: Sequence[str]
 ) -> Decisions:
@@ -51,7 +64,8 @@ def decide(
         OsarbenchError: the method returns a wrong shape, NaN or infinity, or probabilities that are none.
     """
     head = copy.deepcopy(head)  # so that whatever a method does to it leaves other methods' scores alone
-    parts = [_scored(method, outputs(head, chunk, class_names)) for chunk in _chunks(features)]
+    size = max(len(features), 1) if method.scored_together else CHUNK
+    parts = [_scored(method, outputs(head, chunk, class_names)) for chunk in _chunks(features, size)]
     probabilities, uncertainty = (np.concatenate(each) for each in zip(*parts, strict=True))
     _check(method, probabilities, uncertainty, videos)
     return Decisions(probabilities, uncertainty)
@@ -122,9 +136,9 @@ def _array(found: Any, returns: str, shape: tuple[int, ...], letters: str) -> np
     return array
 
 
-def _chunks(features: np.ndarray) -> Iterator[np.ndarray]:
-    for begin in range(0, len(features), CHUNK):
-        yield features[begin : begin + CHUNK]
+def _chunks(features: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for begin in range(0, len(features), size):
+        yield features[begin : begin + size]
 
 
 def outputs(head: Head, features: np.ndarray, class_names: Sequence[str]) -> Outputs:

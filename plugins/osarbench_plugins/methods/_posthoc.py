@@ -75,6 +75,21 @@ def log_remaining(logits: Tensor) -> Tensor:
     return rest.logsumexp(dim=1) - logits.logsumexp(dim=1)
 
 
+def log_entropy(logits: Tensor) -> Tensor:
+    """Return the logarithm of the entropy [N] of the softmax of logits [N, K], finite however sure the network is.
+
+    With r the probability of all classes but the likeliest and q what it leaves each of them, the entropy over r is
+    ``-(1 - r) log(1 - r) / r - log r - sum q log q``, in which nothing cancels.
+    """
+    log_r = log_remaining(logits)
+    log_q = logits.scatter(1, logits.argmax(dim=1, keepdim=True), -torch.inf).log_softmax(dim=1)
+    others = torch.special.entr(log_q.exp()).sum(dim=1)
+    r = log_r.exp()
+    likeliest = torch.where(log_r < -30, 1.0, -(1 - r) * torch.log1p(-r) / r.clamp(min=torch.finfo(r.dtype).tiny))
+    entropy: Tensor = log_r + (likeliest - log_r + others).log()
+    return entropy
+
+
 def energy(logits: Tensor) -> Tensor:
     """Return minus the log-sum-exp [N] of logits [N, K]."""
     return -logits.logsumexp(dim=1)
