@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from osarbench.data.clips import EpochSampler, TrainClips
+from osarbench.data.shots import SHOT
 from osarbench.data.stores.estimate import Estimate
 from osarbench.model import measuring
 from osarbench.model.measuring import Speed
@@ -123,7 +124,7 @@ def _measured(plan: Plan, head: HeadPlan, guess: Estimate | None) -> tuple[Speed
 
 def _of_step(head: HeadPlan, name: str, speed: Speed, reading: float) -> Cost:
     rows, spec, trained = head.videos.listed.rows, head.experiment.spec, head.training
-    videos = {role: int((rows["role"] == role).sum()) for role in ("train", *TESTED)}
+    videos = {role: int((rows["role"] == role).sum()) for role in ("train", *TESTED, SHOT)}
     processes = max(1, head.machine.loading.workers)
     overlap = head.machine.loading.workers > 0
     if name == head.trained.name:
@@ -134,9 +135,11 @@ def _of_step(head: HeadPlan, name: str, speed: Speed, reading: float) -> Cost:
         per_clip = _per_clip(speed.train * head.config.devices, reading * processes, overlap)
         work = f"{videos['train']:,} videos, {trained.epochs} epochs, {clips:,} clips"
         return Cost(name, "", (), work, clips * per_clip, 4.0 * speed.parameters)
-    if name not in (head.tested.name, head.trained_on.name):
+    of_shots = head.needs_shots and name == head.shots.name
+    if name not in (head.tested.name, head.trained_on.name) and not of_shots:
         return Cost(name, "", (), "", None, 0.0)
-    count = sum(videos[role] for role in (TESTED if name == head.tested.name else ("train",)))
+    roles = TESTED if name == head.tested.name else (SHOT,) if of_shots else ("train",)
+    count = sum(videos[role] for role in roles)
     if head.experiment.whole is not None:
         return Cost(name, "", (), f"{count:,} videos, every window", None, 0.0)
     return _extracting(
