@@ -76,7 +76,7 @@ def check(folder: Path) -> list[str]:
 def stale(folder: Path) -> list[str]:
     """Return a line for each group of entries that the code at hand would not make again and nobody has marked."""
     found: list[str] = []
-    for protocol, its in _folders(folder):
+    for protocol, its in folders(folder):
         marks = staleness.read_marks(its)
         found += staleness.problems(protocol.name, its, entries.read(its, protocol), marks)
     return found
@@ -85,14 +85,14 @@ def stale(folder: Path) -> list[str]:
 def mark_stale(folder: Path, reason: str) -> list[str]:
     """Mark every stale entry with a reason, unless it is marked already; return the names of those that are marked."""
     marked: list[str] = []
-    for protocol, its in _folders(folder):
+    for protocol, its in folders(folder):
         marks = staleness.updated_marks(entries.read(its, protocol), staleness.read_marks(its), reason)
         staleness.write_marks(its, marks)
         marked += [f"{protocol.name}/{name}" for name in marks]
     return marked
 
 
-def _folders(folder: Path) -> Iterator[tuple[Protocol, Path]]:
+def folders(folder: Path) -> Iterator[tuple[Protocol, Path]]:
     """Yield the protocols that have entries, with the folder of these."""
     for path in sorted(folder.glob("*")):
         if path.is_dir() and any(path.glob("*/*.csv.gz")):
