@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,19 +79,12 @@ def run(
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     from osarbench.commands.scores import print_metrics
-    from osarbench.data import locations
     from osarbench.reports.figures import draw
-    from osarbench.run.config import RunConfig
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
-    found = locations.find(data=data, cache=cache, weights=weights_path(weights))
-    names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
-    config = RunConfig(
-        methods=names, locations=found, weights=weights, settings=parse_settings(settings), train=not no_train,
-        publish=publish_to is not None,
-        **options | {"plugin_files": tuple(options["plugin_files"])},
-    )  # fmt: skip
+    given = {"settings": settings, "data": data, "weights": weights, "cache": cache, "no_train": no_train}
+    config = config_of({**options, **given}, _split(methods), publish=publish_to is not None)
     if dry_run:
         _show_plan(config)
         return
@@ -112,6 +105,38 @@ def run(
     if failed:
         click.echo(f"osarbench: {len(failed)} of {len(failed) + len(entries)} methods failed.", err=True)
         sys.exit(1)
+
+
+def config_of(options: Mapping[str, Any], methods: Sequence[str], **more: Any) -> "RunConfig":
+    """Return what a run is asked for.
+
+    Args:
+        options: of the command `run`, by name, as far as they are known.
+        methods: names.
+        more: fields of the configuration.
+    """
+    from osarbench.data import locations
+    from osarbench.model.device import launched
+    from osarbench.run.config import RunConfig
+
+    if options.get("devices", 1) == 1 and (world := launched()):
+        options = {**options, "devices": world}
+    own = ("settings", "data", "weights", "cache", "no_train", "plugin_files")
+    weights = options.get("weights")
+    return RunConfig(
+        methods=tuple(methods),
+        locations=locations.find(data=options.get("data"), cache=options.get("cache"), weights=weights_path(weights)),
+        weights=weights,
+        settings=parse_settings(options.get("settings", ())),
+        train=not options.get("no_train"),
+        plugin_files=tuple(options.get("plugin_files", ())),
+        **{key: value for key, value in options.items() if key not in own},
+        **more,
+    )
+
+
+def _split(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
 
 
 def _show_plan(config: "RunConfig") -> None:

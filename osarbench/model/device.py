@@ -82,16 +82,18 @@ def make_machine(device: str, devices: int, precision: str | None, workers: int 
     if device == "cuda" and not gpus:
         raise OsarbenchError("There is no GPU that torch can use here. Use --device cpu, or --device auto.")
     kind = "cuda" if device == "cuda" or (device == "auto" and gpus) else "cpu"
-    if kind == "cuda" and devices > gpus:
+    if kind == "cuda" and _by_torchrun(devices)[0] > gpus:
         raise OsarbenchError(f"--devices {devices}: there are {gpus} GPUs here.")
     if precision is None:
         precision = "bf16-mixed" if kind == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # Fabric advises on loader workers for big machines; Loading says what we want and why.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    here, nodes = _by_torchrun(devices)
     fabric = Fabric(
         accelerator=kind,
-        devices=devices,
+        devices=here,
+        num_nodes=nodes,
         strategy="ddp" if devices > 1 else "auto",
         precision=precision,  # type: ignore[arg-type]
     )
@@ -102,6 +104,29 @@ def make_machine(device: str, devices: int, precision: str | None, workers: int 
     cores = os.cpu_count() or 1
     loaders = workers if workers is not None else (min(16, cores - 1) if on_gpu else 0)
     return Machine(fabric, precision, Loading(loaders, pin=on_gpu))
+
+
+def launched() -> int | None:
+    """Return how many processes torchrun has launched on all machines together; None: it has launched none."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+
+def _by_torchrun(devices: int) -> tuple[int, int]:
+    """Return the processes on this machine, and the machines, of `devices` in all.
+
+    Raises:
+        OsarbenchError: torchrun has launched another number, or not as many on every machine.
+    """
+    world = launched()
+    if world is None:
+        return devices, 1
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    if devices != world or world % here:
+        raise OsarbenchError(
+            f"torchrun has launched {world} processes, {here} of them here, and --devices says {devices}. Leave out "
+            "--devices, and launch as many on every machine."
+        )
+    return here, world // here
 
 
 def _exit_code(process: "subprocess.Popen[bytes]") -> int | None:
