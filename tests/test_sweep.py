@@ -48,7 +48,8 @@ def test_a_wrong_name_is_found_before_any_job_starts(tmp_path: Path) -> None:
 def test_a_job_array_has_a_command_an_index(tmp_path: Path) -> None:
     script = tmp_path / "grid.sh"
     arguments = ["sweep", "--method", "dnn,dear", "--backbone", "toy", "--protocol", str(HERE / "toy.toml"),
-                 "--seed", "0-2", "--slurm", str(script), "--sbatch=--gres=gpu:1", "--at-once", "4", *options(tmp_path)]  # fmt: skip
+                 "--seed", "0-2", "--slurm", str(script), "--sbatch=--gres=gpu:1", "--at-once", "4",
+                 *options(tmp_path)]  # fmt: skip
     found = CliRunner().invoke(cli, arguments)
     assert found.exit_code == 0, found.output
     lines = script.read_text().splitlines()

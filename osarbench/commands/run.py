@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,6 +90,7 @@ def run(
         _show_plan(config)
         return
     failed: list[Failed] = []
+    begin = time.time()
     entries = run_all(config, failed=failed, draw=draw)
     if entries:  # of the processes of a distributed run, the first alone has them
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
@@ -99,6 +101,8 @@ def run(
 
         for entry in entries:
             click.echo(f"published {entries_of.publish_run(entry.scores, publish_to)}")
+    for line in dict.fromkeys(_speeds(entry.folder.parent, begin) for entry in entries):
+        click.echo(line, err=True, nl=bool(line))
     for method, error in failed:
         message = str(error) if isinstance(error, OsarbenchError) else "".join(traceback.format_exception(error))
         click.echo(f"osarbench: the method '{method}' failed: {message.rstrip()}", err=True)
@@ -133,6 +137,24 @@ def config_of(options: Mapping[str, Any], methods: Sequence[str], **more: Any) -
         **{key: value for key, value in options.items() if key not in own},
         **more,
     )
+
+
+def _speeds(folder: Path, begin: float) -> str:
+    """Return how fast the network in a folder was trained, the mean of its epochs; nothing if this run trained none."""
+    import pandas as pd
+
+    from osarbench.data import locations
+    from osarbench.model import speed
+
+    history = folder / "training.csv"
+    if not history.is_file() or history.stat().st_mtime < begin:
+        return ""
+    table = pd.read_csv(history)
+    figures = {
+        name: float(table[name].mean()) for name in ("read/s", "forward/s", "backward/s", "waiting") if name in table
+    }
+    line = speed.shown(figures, locations.speed_limits(), colour=sys.stderr.isatty()) if len(figures) == 4 else ""
+    return f"{folder.name}: {line}" if line else ""
 
 
 def _split(names: Sequence[str]) -> list[str]:

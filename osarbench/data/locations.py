@@ -11,7 +11,14 @@ import platformdirs
 
 from osarbench.errors import OsarbenchError, did_you_mean
 
-_KEYS = ("cache", "data", "weights")
+_KEYS = ("cache", "data", "speed", "weights")
+#: Below the first number a speed is shown red, from the second on green, between them yellow; `waiting` is a share.
+SPEED_LIMITS: Mapping[str, tuple[float, float]] = {
+    "read": (100.0, 3000.0),
+    "forward": (50.0, 300.0),
+    "backward": (20.0, 200.0),
+    "waiting": (0.2, 0.05),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +76,23 @@ def find(*, data: Path | None = None, cache: Path | None = None, weights: Path |
         or platformdirs.user_cache_path("osarbench"),
         weights=weights or _path(os.environ.get("OSARBENCH_WEIGHTS")) or _path(config.get("weights")),
     )
+
+
+def speed_limits() -> dict[str, tuple[float, float]]:
+    """Return by which limits speeds of a training are coloured: the config file's ``[speed]``, else the usual ones.
+
+    Raises:
+        OsarbenchError: a name or value there is none.
+    """
+    stated = _read_config().get("speed", {})
+    for name, its in stated.items() if isinstance(stated, dict) else [("speed", stated)]:
+        pair = isinstance(its, list) and len(its) == 2 and all(isinstance(value, int | float) for value in its)
+        if name not in SPEED_LIMITS or not pair:
+            raise OsarbenchError(
+                f"{config_file()}: [speed] {name} = {its} is no limit.{did_you_mean(name, SPEED_LIMITS)} Write for "
+                f"example read = [100, 3000]; there are: {', '.join(SPEED_LIMITS)}."
+            )
+    return {**SPEED_LIMITS, **{name: (float(its[0]), float(its[1])) for name, its in stated.items()}}
 
 
 def config_file() -> Path:

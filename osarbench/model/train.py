@@ -1,6 +1,7 @@
 """Stage 3: train a network; a checkpoint every epoch, so that a killed run goes on where it was."""
 
 import csv
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,18 @@ from torch.utils.tensorboard import SummaryWriter
 
 from osarbench import console
 from osarbench.artifacts import manifest, storage
+from osarbench.data import locations
 from osarbench.data.clips import TrainClips
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Progress
 from osarbench.model import network as networks
+from osarbench.model import speed
 from osarbench.model.course import Course, course_of
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
 from osarbench.model.optimize import make_optimizer
 from osarbench.model.probe import CachedViews
+from osarbench.model.speed import SpeedMonitor
 from osarbench.model.split_norms import SplitNorms, split_norms
 from osarbench.protocols.protocol import Training
 
@@ -47,7 +51,7 @@ class Trained:
 
     @property
     def history(self) -> Path:
-        """One row an epoch: loss terms, accuracy, rate, clips a second."""
+        """One row an epoch: loss terms, accuracy, rate, clips a second, in all and of reading, forward and backward."""
         return self.folder / "training.csv"
 
 
@@ -125,14 +129,16 @@ def _epoch(
     correct, seen, start = torch.zeros((), device=fabric.device), 0, time.perf_counter()
     steps = len(loader)
     before = course.steps_before(epoch, steps)
-    what = f"epoch {epoch + 1}/{course.epochs}"
+    what, monitor = f"epoch {epoch + 1}/{course.epochs}", SpeedMonitor(fabric.device)
     with console.bar(loader, what, steps, "batches", quiet=not fabric.is_global_zero) as batches:
         for step, (clips, labels) in enumerate(batches):
+            monitor.came(len(labels))
             progress = Progress(epoch=epoch, epochs=course.epochs, step=before + step)
             rate = _set_rate(optimizer, course.rate(epoch, step, steps))
             norms.split(len(labels), course.norm_clips(epoch, step))
             logits, terms = module(clips, labels, progress)
             loss = torch.stack(list(terms.values())).sum()
+            monitor.went_forward()
             fabric.backward(loss)
             if recipe.clip_norm is not None:
                 fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
@@ -142,14 +148,16 @@ def _epoch(
                 sums[name] = sums.get(name, torch.zeros((), device=fabric.device)) + term.detach() * len(labels)
             correct += (logits.detach().argmax(dim=1) == labels).sum()
             seen += len(labels)
+            monitor.went_backward()
             if step % LOOK_AT_LOSS == 0 or step == steps - 1:
                 _check_loss(sums["loss"], epoch, into)
-                speed = seen * fabric.world_size / (time.perf_counter() - start)
-                batches.set_postfix_str(console.figures({"loss": float(sums["loss"]) / seen, "clips/s": speed}))
+                rate_of_clips = seen * fabric.world_size / (time.perf_counter() - start)
+                batches.set_postfix_str(console.figures({"loss": float(sums["loss"]) / seen, "clips/s": rate_of_clips}))
     totals: Any = fabric.all_reduce({**sums, "accuracy": correct}, reduce_op="mean")
     seconds = time.perf_counter() - start
     figures = {name: float(total) / seen for name, total in totals.items()}
-    return Epoch(figures | {"rate": rate, "clips/s": seen * fabric.world_size / seconds}, seconds)
+    speeds = {"clips/s": seen * fabric.world_size / seconds, **monitor.figures()}
+    return Epoch(figures | {"rate": rate, **speeds}, seconds)
 
 
 def _set_rate(optimizer: Any, rate: float) -> float:
@@ -223,7 +231,10 @@ class _Log:
         self.board.flush()
         left = done.seconds * (epochs - epoch - 1)
         shown = {name: done.figures[name] for name in ("loss", "accuracy", "clips/s")}
-        console.say(f"train: epoch {epoch + 1}/{epochs}  {console.figures(shown)}  left {console.duration(left)}")
+        line = speed.shown(done.figures, locations.speed_limits(), colour=sys.stderr.isatty())
+        console.say(
+            f"train: epoch {epoch + 1}/{epochs}  {console.figures(shown)}  {line}  left {console.duration(left)}"
+        )
 
     def close(self) -> None:
         self.board.close()
