@@ -1,5 +1,6 @@
 """A training says how fast it reads and computes, and what share of the time it waited for clips."""
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ FIGURES = {"read/s": 90.0, "forward/s": 98.4, "backward/s": 217.8, "waiting": 0.
 def test_clips_a_second_and_the_share_of_waiting_are_those_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     # a moment is asked for once or twice at each of these
     moments = iter([0.0, 1.0, 1.0, 3.0, 6.0, 6.0, 8.0, 8.0, 9.0, 10.0, 10.0])
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(moments))
+    monkeypatch.setattr(time, "perf_counter", lambda: next(moments))
     monitor = speed.SpeedMonitor(torch.device("cpu"))  # at 0
     for _ in range(2):
         monitor.came(6)  # at 1 and 8: after 1 and 2 seconds
