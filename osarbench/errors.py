@@ -20,7 +20,7 @@ RUN_LIBRARIES = (
 )
 
 #: What further extras install.
-EXTRAS = {"h5py": "hdf5", "peft": "transformers", "pyarrow": "parquet", "transformers": "transformers"}
+EXTRAS = {"cv2": "flow", "h5py": "hdf5", "peft": "transformers", "pyarrow": "parquet", "transformers": "transformers"}
 
 
 class OsarbenchError(Exception):

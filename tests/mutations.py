@@ -29,6 +29,24 @@ METHODS = "plugins/osarbench_plugins/methods"
 
 MUTATIONS: list[Mutation] = [
     *_of(
+        "osarbench/data/stores/flow.py", "test_flow", {
+            "flow from the later frame to the earlier": ("compute(before, now)", "compute(now, before)"),
+            "stored flow with half the bound": ("/ (2 * bound)", "/ bound"),
+            "a folder's bound is forgotten": ("frame if bound == BOUND else quantised", "frame if bound >= 0 else quantised"),
+        },
+    ),
+    *_of(
+        "plugins/osarbench_plugins/modalities/flow.py", "test_flow", {
+            "a mirror leaves the direction of flow": ("255 - turned[..., 0]", "turned[..., 0]"),
+        },
+    ),
+    *_of(
+        "osarbench/data/sampling.py", "test_flow", {
+            "TSN's validation without its guard": ("if guarded and positions <= segments", "if False"),
+            "TSN's snippets at the beginnings of intervals": ("(tick / 2 + tick * np.arange(segments))", "(tick * np.arange(segments))"),
+        },
+    ),
+    *_of(
         "osarbench/data/windows.py", "test_whole_videos", {
             "no window at the end of a video": ("return starts if starts[-1] == last else np.append(starts, last)", "return starts"),
             "short videos wrap around": ("np.minimum(starts[:, None] + steps, self.totals[video] - 1)", "(starts[:, None] + steps) % self.totals[video]"),

@@ -236,20 +236,6 @@ def test_tsn_learns_differences_from_colours(tmp_path: Path) -> None:
     torch.testing.assert_close(first[:, 7], colours.conv1.weight.mean(dim=1))  # type: ignore[index]
 
 
-def test_a_still_video_has_no_differences() -> None:
-    backbone = TSN(trunk="resnet18", modality="rgbdiff", segments=2).eval()
-    still = clip(1, 32).expand(-1, -1, 12, -1, -1)
-    assert not backbone._differences(still).any()
-    assert backbone._differences(clip(12, 32)).shape == (2, 15, 32, 32)
-
-
-def test_differences_are_of_neighbours_within_a_snippet() -> None:
-    backbone = TSN(trunk="resnet18", modality="rgbdiff", segments=2)
-    frames = clip(12, 32)
-    expected = frames[0, :, 8] - frames[0, :, 7]  # second snippet: frames 6 to 11
-    torch.testing.assert_close(backbone._differences(frames)[1, 3:6], expected)
-
-
 def test_partial_batch_norm_survives_train() -> None:
     backbone = TSN(trunk="resnet18").train().eval().train()
     norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]

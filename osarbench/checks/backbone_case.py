@@ -11,6 +11,7 @@ from osarbench.checks import heads
 from osarbench.checks.check import CheckFailed, title
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
+from osarbench.plugins.loading import load
 
 SIDES = (64, 112, 224)  #: pixels, tried in this order: checks cost less on small clips
 
@@ -62,9 +63,14 @@ class BackboneCase:
         raise CheckFailed(f"It does not accept its own clip of {self.built.clip.length} x {own} px: {reasons[-1]}")
 
     @cached_property
+    def channels(self) -> int:
+        """Channels of its clips: those of its modality."""
+        return load(kinds=("modalities",)).modality(self.built.clip.modality)().inputs
+
+    @cached_property
     def clips(self) -> Tensor:
         """Two small normalised clips [2, 3, T, S, S] of its own length."""
-        shape = (2, 3, self.built.clip.length, self.side, self.side)
+        shape = (2, self.channels, self.built.clip.length, self.side, self.side)
         return torch.randn(shape, generator=torch.Generator().manual_seed(1))
 
     @property
@@ -95,7 +101,7 @@ class BackboneCase:
         return found
 
     def _try(self, side: int) -> None:
-        clip = torch.zeros(1, 3, self.built.clip.length, side, side)
+        clip = torch.zeros(1, self.channels, self.built.clip.length, side, side)
         try:
             with torch.no_grad():
                 copy.deepcopy(self.built).to("meta")(clip.to("meta"))  # computes shapes only

@@ -160,7 +160,7 @@ def half_precision_is_finite(case: BackboneCase) -> None:
 def other_clip_lengths_work_or_are_refused(case: BackboneCase) -> str:
     """A clip of a different length gives features of one clip, or an error that says what is wrong."""
     length = case.built.clip.length + 1
-    clip = torch.zeros(1, 3, length, case.side, case.side)
+    clip = torch.zeros(1, case.channels, length, case.side, case.side)
     try:
         vector = case.run(case.built, clip).vector
     except (OsarbenchError, RuntimeError, ValueError, AssertionError) as error:

@@ -51,7 +51,7 @@ class TrainClips(Dataset[Any]):
         generator = np.random.default_rng([self.seed, epoch, position])
         row = int(self.rows[position])
         sampled = shaped[0].of(self.spec) if shaped else self.spec
-        positions = train_indices(stacks(self.store.length(row), self.stack), sampled, generator)
+        positions = train_indices(stacks(self.store.length(row), self.stack), sampled, generator, self.stack)
         frames = self.store.frames(row, consecutive(positions, self.stack))
         clip = train_clip(frames, self.spec, generator, flip=self.flip, size=sampled.size)  # [C, T * stack, S, S]
         return as_channels(clip, self.stack), int(self.labels[position])

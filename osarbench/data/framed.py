@@ -4,8 +4,8 @@ import string
 from pathlib import Path
 from typing import Any
 
-from osarbench.data.stores import pictures
-from osarbench.errors import OsarbenchError
+from osarbench.data.stores import flow, pictures
+from osarbench.errors import OsarbenchError, unknown_name
 from osarbench.interfaces.dataset import Dataset, Video
 
 FIELDS = ("id", "name", "label", "start", "end")
@@ -37,6 +37,52 @@ def with_frames(kind: type[Dataset], template: Any, where: str) -> type[Dataset]
     if shown.is_absolute() or ".." in shown.parts or pictures.reader_of(str(shown)) is None or not fields:
         raise OsarbenchError(f"{where}: '{template}' is not a place of frames below the data set's folder. {wanted}")
     return _class(kind, template, cut="start" in fields or "end" in fields)
+
+
+def with_flow(kind: type[Dataset], key: str, settings: dict[str, Any], where: str) -> type[Dataset]:
+    """Return a data set whose videos are read as optical flow; the keys that say how are taken from its settings.
+
+    ``flow = "tvl1/{id}/flow_{axis}_%05d.jpg"`` is where its pictures are, ``flow_bound`` the pixels a frame
+    that 0 and 255 stand for in them; ``flow = "dis"`` (the default), "tvl1" or "farneback" says how it is computed.
+
+    Args:
+        kind: the data set, with its frames.
+        key: "flow", or "warped_flow", which is not computed.
+        settings: ``[data.NAME]``.
+        where: it is, for messages.
+
+    Raises:
+        OsarbenchError: a value is wrong, or warped flow has no place.
+    """
+    value, bound = settings.pop(key, "dis" if key == "flow" else None), settings.pop("flow_bound", flow.BOUND)
+    if isinstance(bound, bool) or not isinstance(bound, int | float) or not bound > 0:
+        raise OsarbenchError(f"{where} flow_bound = {bound!r} is wrong: it is pixels a frame, more than 0.")
+    example = 'Write for example "tvl1/{id}/flow_{axis}_%05d.jpg".'
+    if not isinstance(value, str):
+        raise OsarbenchError(f"{where} needs a key '{key}' that says where the pictures of flow are. {example}")
+    if flow.is_computed(value):
+        if value not in flow.METHODS or key != "flow":
+            raise unknown_name("flow", value, flow.METHODS if key == "flow" else ())
+        return _added(kind, f"{flow.COMPUTED}{value},{bound:g}")
+    if not any(axis in value for axis in ("{axis}", "{uv}")):
+        raise OsarbenchError(f"{where} {key} = '{value}' lacks {{axis}}, which stands for x and y. {example}")
+    escaped = value.replace("{axis}", "{{axis}}").replace("{uv}", "{{uv}}")
+    found = with_frames(kind, escaped, f"{where} {key}")
+    return found if bound == flow.BOUND else _added(found, f"#b={bound:g}")
+
+
+def _added(kind: type[Dataset], more: str) -> type[Dataset]:
+    """Return a data set whose paths have something added."""
+
+    class Marked(kind):  # type: ignore[misc, valid-type]  # the class is only known when it runs
+        __doc__ = kind.__doc__
+
+        def path(self, video: Video) -> Path:
+            return Path(f"{super().path(video)}{more}")
+
+    Marked.__module__ = kind.__module__
+    Marked.__name__ = Marked.__qualname__ = kind.__name__
+    return Marked
 
 
 def _class(kind: type[Dataset], template: str, *, cut: bool) -> type[Dataset]:

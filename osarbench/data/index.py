@@ -15,7 +15,7 @@ from osarbench.artifacts import manifest, storage
 from osarbench.data import framed, shots
 from osarbench.data.locations import Locations
 from osarbench.data.shots import SHOT, Listed
-from osarbench.data.stores import readers
+from osarbench.data.stores import flow, readers
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.plugins.loading import Plugins, check_settings
@@ -34,15 +34,21 @@ class Index(NamedTuple):
     missing: tuple[tuple[str, str, str], ...]  #: (source, video, label) of listed videos whose file is not there
 
 
-def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
+def build(protocol: Protocol, plugins: Plugins, locations: Locations, frames: str = "frames") -> Index:
     """List the videos of a protocol: training, held-out calibration, known test and unknown.
+
+    Args:
+        protocol: whose videos.
+        plugins: the data sets.
+        locations: of their files.
+        frames: the key in ``[data.NAME]`` that says where frames are (`Modality.frames`).
 
     Raises:
         OsarbenchError: a data set is not there or incomplete where the protocol needs it whole, a class does not
             exist, or a class name is known and unknown at once.
     """
     sections = protocol.sections
-    known = open_dataset(protocol, plugins, locations, sections.known)
+    known = open_dataset(protocol, plugins, locations, sections.known, frames)
     classes = _known_classes(sections.known, known)
     listed: list[Listed] = []
     for split in sections.known.train:
@@ -56,7 +62,7 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
             if video.label in classes:
                 listed.append(("known", f"{known.name}/{split}", video, known.path(video)))
     for unknown in sections.unknown:
-        dataset = open_dataset(protocol, plugins, locations, unknown)
+        dataset = open_dataset(protocol, plugins, locations, unknown, frames)
         listed += _unknown(protocol, unknown, dataset, classes)
         if sections.few_shot.shots and sections.few_shot.splits:
             pool = replace(unknown, splits=sections.few_shot.splits)
@@ -64,20 +70,34 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations) -> Index:
     return _present(protocol, listed, classes)
 
 
-def open_dataset(protocol: Protocol, plugins: Plugins, locations: Locations, part: Known | Unknown) -> Dataset:
-    """Make a data set as a protocol describes it, and its files if it makes them itself."""
+def open_dataset(
+    protocol: Protocol, plugins: Plugins, locations: Locations, part: Known | Unknown, frames: str = "frames"
+) -> Dataset:
+    """Make a data set as a protocol describes it, and its files if it makes them itself.
+
+    Args:
+        protocol: which describes it.
+        plugins: the data sets.
+        locations: of their files.
+        part: the protocol's section about it.
+        frames: the key in ``[data.NAME]`` that says where frames are (`Modality.frames`).
+    """
     try:
         kind = plugins.dataset(part.dataset)
     except OsarbenchError as error:
         raise OsarbenchError(f"{protocol.file}: {error}") from error
     settings = dict(protocol.sections.data.get(part.dataset, {}))
-    frames = settings.pop("frames", None)
+    template, plain = settings.pop("frames", None), kind
     where = f"{protocol.file}: [data.{part.dataset}]"
-    if frames is not None:
-        kind = framed.with_frames(kind, frames, f"{where} frames")
+    if template is not None and (frames == "frames" or flow.is_computed(str(settings.get(frames, "dis")))):
+        kind = framed.with_frames(kind, template, f"{where} frames")
+    if frames != "frames":
+        kind = framed.with_flow(kind, frames, settings, where)
+    settings = {key: value for key, value in settings.items() if key not in ("flow", "warped_flow", "flow_bound")}
     check_settings("data set", kind, settings, where)
-    dataset = kind(locations.dataset(part.dataset, part.folder, embedded=kind.embedded), **settings)
-    dataset.prepare()
+    root = locations.dataset(part.dataset, part.folder, embedded=kind.embedded)
+    dataset = kind(root, **settings)
+    (plain(root, **settings) if kind.embedded else dataset).prepare()  # it makes videos, whatever is read from them
     return dataset
 
 

@@ -67,8 +67,47 @@ def dense_clips(
     return _within(starts[:, None] + np.arange(frames) * stride, total, "loop")
 
 
-def train_indices(total: int, spec: "ClipSpec", generator: np.random.Generator) -> Indices:
-    """Return the frames of one random training view, int64 [spec.length]."""
+def tsn_starts(
+    total: int, segments: int, *, span: int = 1, randomness: Randomness | None = None, guarded: bool = True
+) -> Indices:
+    """Return where snippets begin, int64 [segments], as the code of "Temporal Segment Networks" (ECCV 2016) has it.
+
+    With P = total - span + 1 positions: drawn from each of `segments` intervals of P // segments; if there are too few
+    positions, but more frames than segments, drawn from all and sorted. Without randomness at the middles of intervals
+    of P / segments. Else all at the beginning. Formulas follow tsn-pytorch (``dataset.py``), which counts from 1.
+
+    Args:
+        total: frames of the video.
+        segments: snippets.
+        span: frames of a snippet.
+        randomness: for training.
+        guarded: in validation, videos of P <= segments have all snippets at the beginning; at test time they have not.
+    """
+    positions = max(1, total - span + 1)
+    if randomness is not None:
+        interval = positions // segments
+        if interval > 0:
+            return np.arange(segments) * interval + _draw(randomness, interval, segments)
+        return np.sort(_draw(randomness, positions, segments)) if total > segments else np.zeros(segments, np.int64)
+    if guarded and positions <= segments:
+        return np.zeros(segments, np.int64)
+    tick = positions / segments
+    return (tick / 2 + tick * np.arange(segments)).astype(np.int64)
+
+
+def train_indices(total: int, spec: "ClipSpec", generator: np.random.Generator, stack: int = 1) -> Indices:
+    """Return the frames of one random training view, int64 [spec.length].
+
+    Args:
+        total: positions in the video: its frames, or where a stack of frames begins.
+        spec: of the view.
+        generator: of what is drawn.
+        stack: consecutive frames at a position.
+    """
+    if spec.sampling == "tsn":
+        span = (spec.frames - 1) * spec.stride + stack
+        starts = tsn_starts(total + stack - 1, spec.segments, span=span, randomness=generator)
+        return _snippets(starts, total, spec).reshape(-1)
     if spec.sampling == "dense":
         found = dense_clips(
             total, frames=spec.frames, stride=spec.stride, clips=spec.segments, window=spec.window, randomness=generator
@@ -86,6 +125,10 @@ def view_indices(total: int, spec: "ClipSpec") -> Indices:
     down, so that one view is TSN's middle frames, and two are these shifted both ways.
     """
     segments = spec.test_segments or spec.segments
+    if spec.sampling == "tsn" and (segments == 1 or spec.test_clips == 1):
+        count, span = max(segments, spec.test_clips), (spec.frames - 1) * spec.stride + 1
+        starts = tsn_starts(total, count, span=span, guarded=segments > 1)
+        return _snippets(starts, total, spec).reshape(spec.test_clips, spec.test_length)
     if spec.sampling == "dense":
         found = dense_clips(
             total, frames=spec.frames, stride=spec.stride, clips=segments, window=spec.window, positions=spec.test_clips
@@ -99,6 +142,12 @@ def view_indices(total: int, spec: "ClipSpec") -> Indices:
     starts = ((np.arange(segments) + phases[:, None]) * interval).astype(np.int64)  # [V, segments]
     found = _within(starts[..., None] + np.arange(spec.frames) * spec.stride, total, "loop")
     return found.reshape(spec.test_clips, spec.test_length)
+
+
+def _snippets(starts: Indices, total: int, spec: "ClipSpec") -> Indices:
+    """Return the frames [segments, frames] of snippets; the last one inside is repeated."""
+    steps = spec.stride * np.arange(spec.frames)
+    return _within(starts[:, None] + steps, total, "repeat_last")
 
 
 def _random_starts(choices: int, clips: int, enough: bool, randomness: Randomness) -> Indices:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from osarbench import console
 from osarbench.artifacts.storage import in_words, write_text
 from osarbench.data import video
-from osarbench.data.stores import codecs, contents, estimate, making, packs, pruning
+from osarbench.data.stores import codecs, contents, estimate, flow, making, packs, pruning, readers
 from osarbench.data.stores.base import Entry, ListedStore, Recipe, Source
 from osarbench.data.stores.decoding import DecodingStore
 from osarbench.data.stores.making import Wanted
@@ -57,7 +57,10 @@ def prepare(
         raise unknown_name("store", kind, KINDS)
     _check_folder(folder)
     known = contents.look([source.path for source in sources], folder / MEMO, workers)
-    plans = (_Plan(sources, known, _recipe(its, short_side, middle, quality), folder) for its in _in_turn(kind))
+    channels = _channels(sources)
+    plans = (
+        _Plan(sources, known, _recipe(its, short_side, middle, quality, channels), folder) for its in _in_turn(kind)
+    )
     plan = _chosen(plans, workers, kind, folder)
     return _finished(plan, workers)
 
@@ -77,7 +80,8 @@ def is_complete(
         quality: of JPEG.
     """
     known = contents.look([source.path for source in sources], folder / MEMO, cores())
-    recipes = (_recipe(its, short_side, middle, quality) for its in _in_turn(kind))
+    channels = _channels(sources)
+    recipes = (_recipe(its, short_side, middle, quality, channels) for its in _in_turn(kind))
     return any(not _Plan(sources, known, recipe, folder).lacking for recipe in recipes)
 
 
@@ -94,9 +98,10 @@ def outlook(
     """
     _check_folder(folder)
     known = contents.look([source.path for source in sources], folder / MEMO, workers)
+    channels = _channels(sources)
     guess: estimate.Estimate | None = None
     for its in _in_turn(kind):
-        plan = _Plan(sources, known, _recipe(its, short_side, middle, quality), folder)
+        plan = _Plan(sources, known, _recipe(its, short_side, middle, quality, channels), folder)
         if not plan.lacking:
             return its, None
         guess = guess or estimate.of([wanted.source for wanted in plan.lacking], short_side, middle, workers)
@@ -152,9 +157,22 @@ def read_all(folder: Path) -> dict[str, Kept]:
     return kept
 
 
-def _recipe(kind: str, short_side: int, middle: int | None, quality: int) -> Recipe:
+def _recipe(kind: str, short_side: int, middle: int | None, quality: int, channels: int) -> Recipe:
     versions = f"{video.decoder_version()}{codecs.encoder_version(kind)}"
-    return Recipe(kind, short_side, middle, quality if kind == "jpeg" else None, versions)
+    versions += flow.version() if channels == 2 else ""
+    return Recipe(kind, short_side, middle, quality if kind == "jpeg" else None, versions, channels)
+
+
+def _channels(sources: Sequence[Source]) -> int:
+    """Return how many channels the frames of all videos have.
+
+    Raises:
+        OsarbenchError: some are of colours, some of flow.
+    """
+    found = {readers.of(source.path).channels for source in sources} or {3}
+    if len(found) > 1:
+        raise OsarbenchError("Some of the videos are read as flow and some as colours. State `flow` for all data sets.")
+    return found.pop()
 
 
 def _in_turn(kind: str) -> tuple[str, ...]:

@@ -105,7 +105,8 @@ def view_crops(frames: Frames, spec: ClipSpec, *, flip: Flip = mirrored) -> Tens
 
 def normalise(clips: Tensor, spec: ClipSpec) -> Tensor:
     """Return float32 clips of mean 0 and deviation 1 on their device, memory layout kept, for uint8 [N, C, T, H, W]."""
-    scale, shift = _scale_and_shift(spec.mean, spec.std, clips.device)
+    stacked = max(1, clips.shape[1] // len(spec.mean))  # frames of a stack, each with its channels
+    scale, shift = _scale_and_shift(spec.mean * stacked, spec.std * stacked, clips.device)
     return clips.float().mul_(scale).sub_(shift)
 
 

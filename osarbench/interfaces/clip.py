@@ -16,7 +16,9 @@ class ClipSpec:
     test_segments: int | None = None  #: the same at test time, if it is another number (1 for TSN's 25 single snippets)
     frames: int = 16  #: consecutive (strided) frames in each segment
     stride: int = 1  #: distance in frames between two frames of a segment
-    sampling: Literal["uniform", "dense"] = "uniform"  #: over the whole video, or inside one `window`
+    sampling: Literal["uniform", "dense", "tsn"] = (
+        "uniform"  #: over the whole video, inside one `window`, or as tsn-pytorch
+    )
     window: int = 64  #: frames a dense view is drawn from
     short_side: int = 256  #: pixels; a video is scaled to this short side once, when it is decoded
     size: int = 224  #: pixels; side of the square a training crop is resized to

@@ -13,6 +13,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features, SavedHead
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.method import Head, Progress
+from osarbench.interfaces.modality import Modality
 
 
 class Network(nn.Module):
@@ -21,14 +22,14 @@ class Network(nn.Module):
     If the backbone has an auxiliary branch, its terms are added to the head's in training; it is not saved.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, spec: ClipSpec) -> None:
+    def __init__(self, backbone: Backbone, head: Head, spec: ClipSpec, modality: Modality | None = None) -> None:
         super().__init__()
-        self.backbone, self.head, self.spec = backbone, head, spec
+        self.backbone, self.head, self.spec, self.modality = backbone, head, spec, modality
         self.auxiliary = backbone.auxiliary(head.classes)
 
     def forward(self, clips: Tensor, labels: Tensor, progress: Progress) -> tuple[Tensor, Mapping[str, Tensor]]:
         """Return logits [N, K] and loss terms for uint8 clips [N, 3, T, S, S] and labels [N]."""
-        clips = normalise(clips, self.spec)
+        clips = self.fed(clips)
         if self.auxiliary is None:
             return self.head.clip_loss(self.backbone, clips, labels, progress)
         passes: list[Features] = []
@@ -39,9 +40,14 @@ class Network(nn.Module):
             hook.remove()
         return logits, {**terms, **self.auxiliary(self._own(passes, len(labels)), labels)}
 
+    def fed(self, clips: Tensor) -> Tensor:
+        """Return what the backbone sees of uint8 clips: normalised, as their modality is fed."""
+        seen = normalise(clips, self.spec)
+        return seen if self.modality is None else self.modality.change(seen)
+
     def vectors(self, clips: Tensor) -> Tensor:
         """Return float32 feature vectors [N, D] of uint8 clips [N, 3, T, S, S]."""
-        features: Features = self.backbone(normalise(clips, self.spec))
+        features: Features = self.backbone(self.fed(clips))
         return features.vector.float()
 
     def _own(self, passes: Sequence[Features], count: int) -> Features:

@@ -109,7 +109,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     modality = available.modality(spec.modality)()
     others = _other_clips(config, available, protocol, mode, spec, overrides)
-    network.check_clip(built, spec, modality.channels * modality.stack, others=others)
+    network.check_clip(built, spec, modality.inputs, others=others)
     if weights.path is None:
         _refuse_without_weights(config, protocol, recipe, mode)
     else:  # a file that is no good is known before decoding, which takes long

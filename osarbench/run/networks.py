@@ -32,7 +32,9 @@ def build(experiment: Experiment, spec: HeadSpec, class_names: Sequence[str], *,
     backbone = experiment.backbone(**experiment.options)
     if compiled:
         backbone.compile()
-    return network.Network(backbone, make_head(spec.head, backbone, class_names, spec.settings), experiment.spec)
+    return network.Network(
+        backbone, make_head(spec.head, backbone, class_names, spec.settings), experiment.spec, experiment.modality
+    )
 
 
 def adapt(built: Network, experiment: Experiment) -> None:

@@ -21,7 +21,7 @@ class Videos:
 
     def __init__(self, config: RunConfig, experiment: Experiment, available: Plugins, machine: Machine) -> None:
         self._config, self._experiment, self._machine = config, experiment, machine
-        self.listed = index.build(experiment.protocol, available, config.locations)
+        self.listed = index.build(experiment.protocol, available, config.locations, experiment.modality.frames)
         stays = experiment.protocol.sections.few_shot.take_out == "nothing"
         index.check_apart(self.listed, shots_stay=stays)
         self._prepared: Samples | None = None

@@ -50,11 +50,12 @@ class Recipe(NamedTuple):
     middle: int | None  #: only so many frames around the middle
     quality: int | None  #: of JPEG
     versions: str  #: of decoder and encoder
+    channels: int = 3  #: of a frame: 2 of optical flow
 
     @property
     def folder(self) -> str:
         """The name of the store's folder."""
-        return f"{self.kind}-{self.short_side}-{_sha256([FORMAT, *self])[:8]}"
+        return f"{self.kind}-{self.short_side}-{_sha256([FORMAT, *self[:5], *self._other])[:8]}"
 
     def key(self, content: str, source: Source) -> str:
         """Return what names a video in a store of this recipe: its content and its seconds, wherever it is."""
@@ -62,7 +63,13 @@ class Recipe(NamedTuple):
 
     def digest(self, content: str, source: Source) -> str:
         """Return the digest of the frames: of all that they are made from, whether or not they are kept."""
-        return _sha256([FORMAT, self.short_side, self.middle, self.quality, self.versions, self.key(content, source)])
+        return _sha256([FORMAT, self.short_side, self.middle, self.quality, self.versions, self.key(content, source),
+                        *self._other])  # fmt: skip
+
+    @property
+    def _other(self) -> list[int]:
+        """The number of channels if it is not that of RGB, whose stores are older than others."""
+        return [] if self.channels == 3 else [self.channels]
 
 
 def middle_of(total: int, middle: int | None) -> tuple[int, int]:

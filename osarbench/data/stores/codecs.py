@@ -44,6 +44,10 @@ class Jpeg:
 
     def encode(self, frame: Frames) -> bytes:
         """Return the record of a frame, uint8 [H, W, 3]."""
+        if frame.shape[2] == 2:  # flow: x above y, as one grey picture
+            planes = np.ascontiguousarray(frame.transpose(2, 0, 1).reshape(-1, frame.shape[1], 1))
+            grey: bytes = self._library.encode_jpeg(planes, quality=self.quality, colorspace="GRAY")
+            return grey
         made: bytes = self._library.encode_jpeg(
             np.ascontiguousarray(frame), quality=self.quality, colorspace="RGB", colorsubsampling="420"
         )
@@ -51,7 +55,11 @@ class Jpeg:
 
     def read(self, records: Records, index: int, frame: Frames) -> None:
         """Read and decode a frame into memory, uint8 [H, W, 3]; raises as `Records.read_into`."""
-        frame[:] = decode_jpeg(records.read(index))
+        if frame.shape[2] == 2:
+            planes = self._library.decode_jpeg(records.read(index), colorspace="GRAY")
+            frame[:] = planes.reshape(2, *frame.shape[:2]).transpose(1, 2, 0)
+        else:
+            frame[:] = decode_jpeg(records.read(index))
 
 
 def decode_jpeg(data: npt.NDArray[np.uint8] | bytes) -> Frames:

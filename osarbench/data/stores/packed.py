@@ -56,7 +56,7 @@ class PackedStore(ListedStore):
 
     def _read(self, pack: Path, entry: Entry, indices: Indices) -> Frames:
         records = packs.records(pack, entry)
-        frames = np.empty((len(indices), entry.height, entry.width, 3), dtype=np.uint8)
+        frames = np.empty((len(indices), entry.height, entry.width, self.recipe.channels), dtype=np.uint8)
         at: dict[int, int] = {}
         for position, index in enumerate(indices.tolist()):
             if index in at:

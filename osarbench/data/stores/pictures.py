@@ -78,6 +78,15 @@ class Pictures(Reader):
             _, picture = next(self._pictures(path, [0]))
         return float(total), picture.shape[1] / picture.shape[0]
 
+    def stored(self, path: str, indices: Sequence[int]) -> Iterator[tuple[int, Frames]]:
+        """Yield (index, picture uint8 [H, W, 3]) for ascending indices, as they are stored.
+
+        Raises:
+            video.UnreadableVideo: one is missing or damaged.
+        """
+        with _reported(path):
+            yield from self._pictures(path, indices)
+
     def _count(self, path: str) -> int:
         raise NotImplementedError
 

@@ -7,6 +7,7 @@ knows nothing of packs.
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -34,6 +35,7 @@ class Reader:
     """
 
     name: ClassVar[str] = "video"
+    channels: ClassVar[int] = 3  #: of a frame
 
     def parts(self, path: str) -> list[Path]:
         """Return the files that the frames are in.
@@ -70,9 +72,9 @@ class Reader:
 
 def of(path: str) -> Reader:
     """Return the reader of what is at a path."""
-    from osarbench.data.stores import pictures  # its readers are made of this module's
+    from osarbench.data.stores import flow, pictures  # their readers are made of this module's
 
-    return pictures.reader_of(path) or _VIDEO
+    return flow.reader_of(path) or pictures.reader_of(path) or _VIDEO
 
 
 def is_there(path: Path) -> bool:
@@ -81,6 +83,7 @@ def is_there(path: Path) -> bool:
     Raises:
         OsarbenchError: nobody can tell, for a folder above it may not be entered.
     """
+    path = Path(str(path).partition("#flow=")[0])  # computed flow is where its frames are
     if "%" not in path.name:
         return dataset.is_there(path)
     try:
@@ -112,6 +115,8 @@ def content(path: str) -> str:
     for part in of(path).parts(path):
         with part.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    how = re.search(r"#(flow|b)=.*$", path)  # of flow: how it is made, or stored
+    digests += [how[0]] if how else []
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
