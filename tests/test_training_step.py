@@ -15,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from toy import ToyBackbone
 
-from osarbench.data.clips import Loading
+from osarbench.data.clips import Loading, TrainClips
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.method import Head, LinearHead, Progress
@@ -41,6 +41,7 @@ class SixClips:
     rows, spec = np.arange(len(LABELS)), ToyBackbone.clip
     squares = torch.randint(255, (6, 3, 4, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     clips = squares.repeat_interleave(8, dim=3).repeat_interleave(8, dim=4)
+    loader = TrainClips.loader
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[Tensor, int]:
         return self.clips[item[1]], int(LABELS[item[1]])
