@@ -24,6 +24,7 @@ from osarbench.commands import (
     results,
     run,
     scores,
+    study,
     sweep,
     weights,
 )
@@ -31,7 +32,7 @@ from osarbench.errors import OsarbenchError, did_you_mean, missing_library
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run methods": (run.run, run.plan, sweep.sweep, fuse.fuse, listing.list_, data.data, weights.weights),
+    "Run methods": (run.run, run.plan, sweep.sweep, fuse.fuse, study.study, listing.list_, data.data, weights.weights),
     "Judge results": (
         results.results,
         scores.evaluate,

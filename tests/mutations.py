@@ -29,6 +29,13 @@ METHODS = "plugins/osarbench_plugins/methods"
 
 MUTATIONS: list[Mutation] = [
     *_of(
+        "osarbench/reports/study.py", "test_study", {
+            "confused pairs by count": ("(-rates[cell], -counts[cell], cell)", "(-counts[cell], -rates[cell], cell)"),
+            "the gain of the first over the second": ("right[1].astype(float) - right[0].astype(float)", "right[0].astype(float) - right[1].astype(float)"),
+            "every video is a group of its own": ("groups.astype(str), return_inverse=True", "np.arange(len(groups)).astype(str), return_inverse=True"),
+        },
+    ),
+    *_of(
         "osarbench/data/stores/flow.py", "test_flow", {
             "flow from the later frame to the earlier": ("compute(before, now)", "compute(now, before)"),
             "stored flow with half the bound": ("/ (2 * bound)", "/ bound"),

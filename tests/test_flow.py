@@ -241,10 +241,10 @@ def test_a_stack_longer_than_the_video_is_named() -> None:
 
 def test_the_first_convolution_of_flow_starts_from_the_mean_of_colours() -> None:
     torch.manual_seed(0)
-    colours = TSN(trunk="resnet18").trunk.network.conv1.weight
+    colours: Any = TSN(trunk="resnet18").trunk.network.conv1.weight
     torch.manual_seed(0)
-    first = TSNFlow(trunk="resnet18").trunk.network.conv1.weight
-    assert first.shape == (64, 10, 7, 7)  # type: ignore[union-attr]
+    first: Any = TSNFlow(trunk="resnet18").trunk.network.conv1.weight
+    assert first.shape == (64, 10, 7, 7)
     torch.testing.assert_close(first, colours.mean(dim=1, keepdim=True).expand(-1, 10, -1, -1))
 
 

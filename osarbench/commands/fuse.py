@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -41,7 +42,7 @@ def fuse(
 
     names = tuple(dict.fromkeys(name.strip() for text in methods for name in text.split(",") if name.strip()))
     config = FuseConfig(
-        runs=runs, weights=_weights(weights), of=of, methods=names, settings=parse_settings(settings),  # type: ignore[arg-type]
+        runs=runs, weights=parse_weights(weights), of=of, methods=names, settings=parse_settings(settings),  # type: ignore[arg-type]
         plugin_files=tuple(plugin_files), into=into, redo=redo,
     )  # fmt: skip
     entries = fuse_all(config, draw=draw)
@@ -50,9 +51,16 @@ def fuse(
         click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
 
 
-def _weights(text: str | None) -> "Sequence[float] | str":
-    if text is None or text == "fit":
-        return text or ()
+def parse_weights(text: str | None) -> "Sequence[float] | Literal['fit']":
+    """Return the weights of a fusion; empty: 1 each.
+
+    Raises:
+        OsarbenchError: they are no numbers.
+    """
+    if text is None:
+        return ()
+    if text == "fit":
+        return "fit"
     try:
         return [float(part) for part in text.split(",")]
     except ValueError as error:

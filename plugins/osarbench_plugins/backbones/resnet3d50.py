@@ -4,6 +4,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone, Features
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.hookspecs import hookimpl
@@ -51,23 +52,30 @@ class ResNet3d50(PublishedBackbone):
     Args:
         last_stage: "full", or "first_block": of layer4 only layer4[0] is applied, which halves its cost. A widely
             copied course study does so to save memory; the other two blocks then have no weights here.
+        width: channels after the first convolution, a multiple of 8; with other than 64 it has no released weights.
+
+    Raises:
+        OsarbenchError: the width is no multiple of 8.
     """
 
     name = "resnet3d50"
-    dim = map_dim = 2048
 
-    def __init__(self, *, last_stage: Literal["full", "first_block"] = "full") -> None:
+    def __init__(self, *, last_stage: Literal["full", "first_block"] = "full", width: int = 64) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(3, 64, 7, stride=(1, 2, 2), padding=3, bias=False)
-        self.bn1 = nn.BatchNorm3d(64)
+        if width < 8 or width % 8:
+            raise OsarbenchError(f"resnet3d50: width = {width} is wrong: it is a multiple of 8.")
+        self.dim = self.map_dim = 32 * width
+        self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
+        self.bn1 = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d(3, stride=2, padding=1)
-        channels = 64
-        for stage, (blocks, width, stride) in STAGES.items():
+        channels = width
+        for stage, (blocks, of_64, stride) in STAGES.items():
             count = 1 if stage == 4 and last_stage == "first_block" else blocks
-            layers = [Bottleneck(channels, width, stride)]
-            channels = width * Bottleneck.expansion
-            layers += [Bottleneck(channels, width, 1) for _ in range(count - 1)]
+            inner = of_64 * width // 64
+            layers = [Bottleneck(channels, inner, stride)]
+            channels = inner * Bottleneck.expansion
+            layers += [Bottleneck(channels, inner, 1) for _ in range(count - 1)]
             self.add_module(f"layer{stage}", nn.Sequential(*layers))
         self.last_stage = last_stage
         self.clip = ClipSpec(
