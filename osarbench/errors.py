@@ -20,7 +20,14 @@ RUN_LIBRARIES = (
 )
 
 #: What further extras install.
-EXTRAS = {"cv2": "flow", "h5py": "hdf5", "peft": "transformers", "pyarrow": "parquet", "transformers": "transformers"}
+EXTRAS = {
+    "cv2": "flow",
+    "h5py": "hdf5",
+    "peft": "transformers",
+    "pyarrow": "parquet",
+    "ray": "ray",
+    "transformers": "transformers",
+}
 
 
 class OsarbenchError(Exception):

@@ -16,7 +16,7 @@ from osarbench.errors import EXTRAS, RUN_LIBRARIES
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 #: Libraries whose import name is not the name under which they are installed.
-IMPORTED_AS = {"scikit_learn": "sklearn", "pillow": "PIL"}
+IMPORTED_AS = {"opencv_python_headless": "cv2", "pillow": "PIL", "scikit_learn": "sklearn"}
 #: What must load where no library of the extra `run` is installed.
 LIGHT = ("artifacts", "commands", "leaderboard", "plugins", "protocols", "published", "reports", "scores")
 
