@@ -190,9 +190,21 @@ def test_the_gap_is_shown_next_to_thresholded_numbers(two: list[Path], text: str
 def test_the_same_tables_give_the_same_bytes(two: list[Path], text: str, tmp_path: Path) -> None:
     assert rendered(two, tmp_path) == text
     found = figures.figures(results.gather(two))[:3]
-    for form in ("png", "svg"):
+    for form in ("png", "svg", "pdf"):
         once, again = (figures.write(found, tmp_path / name, form=form) for name in "ab")
         assert [file.read_bytes() for file in once] == [file.read_bytes() for file in again]
+
+
+@pytest.mark.parametrize(("width", "inches"), [("column", 3.25), ("text", 6.875)])
+def test_a_figure_for_a_paper_is_as_wide_as_its_column(
+    two: list[Path], tmp_path: Path, width: str, inches: float
+) -> None:
+    [file] = figures.write(figures.figures(results.gather(two))[:1], tmp_path, form="pdf", width=width)
+    content = file.read_bytes()
+    found = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", content)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(72 * inches)
+    assert b"/Type3" not in content
 
 
 def test_one_result_without_calibration_rows_is_shown_without_thresholded_numbers(tmp_path: Path) -> None:

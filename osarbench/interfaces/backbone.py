@@ -63,6 +63,8 @@ class Backbone(nn.Module, ABC):
     """
 
     name: ClassVar[str]
+    #: What to cite, as entries of BibTeX with a field a line: `osarbench cite`. Empty: nothing.
+    bibtex: ClassVar[str] = ""
     clip: ClipSpec  #: the clip its published recipe uses
     dim: int  #: D, length of `Features.vector`
     map_dim: int  #: C, channels of `Features.maps`

@@ -37,6 +37,8 @@ class Dataset(ABC):
     """
 
     name: ClassVar[str]
+    #: What to cite, as entries of BibTeX with a field a line: `osarbench cite`. Empty: nothing.
+    bibtex: ClassVar[str] = ""
     #: Where the files come from and how the folder must look; printed when something is missing.
     layout: ClassVar[str]
     #: Split name -> number of videos in the official lists; empty where the data set has no official lists.

@@ -164,6 +164,8 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
+    #: What to cite, as entries of BibTeX with a field a line: `osarbench cite`. Empty: nothing.
+    bibtex: ClassVar[str] = ""
     head: ClassVar[type[Head]] = LinearHead
     #: True for a score that costs seconds on the features of a plain network: ``--method all-posthoc`` runs them all.
     posthoc: ClassVar[bool] = False

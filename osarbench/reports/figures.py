@@ -67,12 +67,29 @@ def figures(results: Sequence[Result]) -> list[Figure]:
     return found
 
 
-def write(found: Sequence[Figure], folder: Path, *, form: str) -> list[Path]:
-    """Write every figure as a PNG or SVG file into a folder, and return their paths."""
+#: Widths of figures in papers, in inches: one column, and both, of the computer vision conferences.
+WIDTHS = {"column": 3.25, "text": 6.875}
+
+
+def write(found: Sequence[Figure], folder: Path, *, form: str, width: str = "page") -> list[Path]:
+    """Write every figure as a file into a folder, and return their paths.
+
+    Args:
+        found: the figures.
+        folder: for their files.
+        form: "png", "svg" or "pdf".
+        width: "page", as in a report; or one of `WIDTHS`, with letters to be read in print, and without a title, for a
+            paper has a caption.
+    """
     paths = []
     for figure in found:
-        with styled():
-            content = saved(panel(figure.draw, title=figure.title, size=figure.inches), form)
+        inches, title, changes = figure.inches, figure.title, dict[str, float]()
+        if width != "page":
+            wide, high = figure.inches
+            inches, title = (WIDTHS[width], high * min(1.0, WIDTHS[width] / wide)), ""
+            changes = {"font.size": 7.5, "lines.linewidth": 1.2}
+        with styled(**changes):
+            content = saved(panel(figure.draw, title=title, size=inches), form)
         path = folder / f"{figure.name}.{form}"
         with storage.atomic_write(path) as temporary:
             temporary.write_bytes(content)
