@@ -1,6 +1,7 @@
 """The right pixels: of the right stream, in the right colours, the right way up, and not torn into fields."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,25 @@ def test_a_thumbnail_before_the_video_does_not_stand_for_it(
 ) -> None:
     second = None if first is None else Disposition.default
     path = two_streams(tmp_path / f"two.{suffix}", first, second)
+    assert read_frames(path).shape == (6, 48, 64, 3)
+
+
+def test_a_large_picture_that_an_avi_draws_out_does_not_stand_for_the_video(tmp_path: Path) -> None:
+    path = tmp_path / "two.avi"
+    with av.open(str(path), "w") as container:
+        large, small = container.add_stream("mjpeg", rate=10), container.add_stream("mpeg4", rate=10)
+        large.width, large.height, large.pix_fmt = 320, 240, "yuvj420p"
+        small.width, small.height, small.pix_fmt = *filming.SIZE, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.zeros((240, 320, 3), np.uint8), format="rgb24")
+        container.mux([*large.encode(picture), *large.encode()])
+        nothing = av.Packet(b"")
+        nothing.stream, nothing.time_base, nothing.pts, nothing.dts = large, Fraction(1, 10), 1, 1
+        container.mux(nothing)
+        for frame in MOVING:
+            container.mux(small.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(small.encode())
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].frames == 2
     assert read_frames(path).shape == (6, 48, 64, 3)
 
 

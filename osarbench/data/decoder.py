@@ -144,16 +144,19 @@ def _best_stream(container: av.container.InputContainer, path: Path) -> av.Video
     if not streams:
         raise UnreadableVideo(path, "no video stream")
     if len(streams) > 1:
-        several = _of_several_frames(path, streams)
+        several = _of_several_frames(path, streams, container.format.name)
         streams = [its for its in streams if its.index in several and not its.disposition & _PICTURES] or streams
     return max(
         streams, key=lambda its: its.width * its.height + 5_000_000 * bool(its.disposition & Disposition.default)
     )
 
 
-def _of_several_frames(path: Path, streams: list[av.VideoStream]) -> set[int]:
-    """Return the indices of the streams of more than one frame: as their header says, or by looking."""
-    if all(its.frames for its in streams):
+def _of_several_frames(path: Path, streams: list[av.VideoStream], form: str) -> set[int]:
+    """Return the indices of the streams of more than one frame: as their header says, or by looking.
+
+    The header of an AVI file counts the empty packets, too, with which a single picture is drawn out.
+    """
+    if form != "avi" and all(its.frames for its in streams):
         return {its.index for its in streams if its.frames > 1}
     seen: Counter[int] = Counter()
     with _open(path) as container:
