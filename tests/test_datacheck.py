@@ -203,7 +203,7 @@ def test_files_of_other_suffixes_are_counted_and_named(tmp_path: Path) -> None:
     assert "Not taken for videos are 3 files (1 of .xyz, 1 of no suffix, 1 of .rar)" in (
         text := datacheck.render(report).replace("1 of .rar, 1 of no suffix", "1 of no suffix, 1 of .rar")
     )
-    assert "unrar x 'run/e.rar'" in text
+    assert f"unrar x {tmp_path}/videos/run/e.rar {tmp_path}/videos/run/" in text
     assert report.ok
 
 
@@ -216,8 +216,19 @@ def test_links_to_one_file_are_a_problem(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_there_the_layout_that_is_wanted_and_what_is_there_are_shown(tmp_path: Path) -> None:
-    dataset = small(tmp_path, {"train": "swim/c.mp4", "test": "swim/d.mp4"}, there="swim.rar")
+    dataset = small(tmp_path, {"train": "swim/c.mp4", "test": "swim/d.mp4"}, there="swim.rar run.rar")
+    videos = tmp_path / "videos"
     assert (
-        f"Wanted: It is made by the tests.\nThere is: {tmp_path}/videos/swim.rar. Unpack what is packed: unrar x "
-        f"'{tmp_path}/videos/swim.rar'"
+        f"The folder {tmp_path}:\n  wanted  It is made by the tests.\n  found   videos/*.rar  (2: videos/run.rar, ...)\n"
+        f'Unpack what is packed:  for archive in {videos}/*.rar; do unrar x "$archive" {videos}/; done'
     ) in datacheck.render(checked(dataset))
+
+
+def test_several_files_of_a_missing_videos_name_are_named(tmp_path: Path) -> None:
+    dataset = small(tmp_path, {"train": RUN, "test": JUMP}, there=f"{RUN} x/b.mp4 y/b.mkv")
+    report = checked(dataset)
+    assert JUMP == "jump/b.mp4"
+    assert report.ambiguous == (("jump/b.mp4", "x/b.mp4", "y/b.mkv"),)
+    assert "Of 1 missing videos there are several files: jump/b.mp4 (x/b.mp4 or y/b.mkv). Take" in datacheck.render(
+        report
+    )

@@ -1,6 +1,7 @@
 """The data sets on disk: official lists read whole, malformed ones refused with file and line."""
 
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -378,8 +379,73 @@ def test_a_folder_without_videos_says_what_it_has(tmp_path: Path) -> None:
     for number in range(3):
         write(tmp_path / f"run/a/img_{number:05}.jpg")
     write(tmp_path / "run/b")
-    with pytest.raises(OsarbenchError, match=r"no video. It has other files: 3 of .jpg, 1 of no suffix. Frames of"):
+    with pytest.raises(OsarbenchError, match=r"no video. It has other files: 3 of .jpg, 1 of no suffix.\nFrames of"):
         Folder(tmp_path).videos("all")
+
+
+def test_the_lists_of_ucf101_may_be_anywhere_below_its_folder_or_next_to_it(tmp_path: Path) -> None:
+    for folder in ("ucf101/a/b", "ucf101", "ucfTrainTestlist"):
+        root = tmp_path / folder.replace("/", "-") / "ucf101"
+        ucf(root.parent, f"YoYo/{NAME}.avi 2\n", folder)
+        write(root / f"YoYo/{NAME}.avi")
+        assert [video.label for video in Ucf101(root).videos("train1")] == ["YoYo"]
+
+
+def test_two_different_lists_are_no_answer(tmp_path: Path) -> None:
+    ucf(tmp_path, "", "one")
+    write(tmp_path / "two/classInd.txt", "1 Other")
+    with pytest.raises(OsarbenchError, match=r"one/classInd.txt and .*two/classInd.txt differ. Leave the one"):
+        _ = Ucf101(tmp_path).classes
+
+
+@pytest.mark.parametrize("place", [f"ucf-101/yoyo/{NAME.lower()}.avi", f"train/YOYO/{NAME.upper()}.AVI"])
+def test_names_in_another_case_are_found(tmp_path: Path, place: str) -> None:
+    dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
+    write(tmp_path / place)
+    (video,) = dataset.videos("train1")
+    assert dataset.path(video) == tmp_path / place
+
+
+def test_of_a_video_and_its_copy_in_another_format_the_one_of_the_listed_name_is_read(tmp_path: Path) -> None:
+    dataset = ucf(tmp_path, f"YoYo/{NAME}.avi 2\n")
+    for suffix in (".avi", ".mp4", ".webm"):
+        write(tmp_path / f"all/{NAME}{suffix}")
+    (video,) = dataset.videos("train1")
+    assert dataset.path(video) == tmp_path / f"all/{NAME}.avi"
+
+
+def test_a_folder_around_those_of_splits_is_no_class(tmp_path: Path) -> None:
+    for name in ("archive/train/run/a.mp4", "archive/test/run/b.mp4", "notes/readme.txt"):
+        write(tmp_path / name)
+    folder = Folder(tmp_path)
+    assert {split: [video.label for video in folder.videos(split)] for split in folder.splits} == {
+        "test": ["run"], "train": ["run"],
+    }  # fmt: skip
+
+
+def test_the_command_that_is_named_for_classes_of_groups_writes_a_list_that_is_read(tmp_path: Path) -> None:
+    for name in ("pole vault/g01/a.mp4", "pole vault/g01/b.mp4", "jump/g02/c.mp4"):
+        write(tmp_path / "videos" / name)
+    with pytest.raises(OsarbenchError, match="This command writes") as caught:
+        Folder(tmp_path).videos("all")
+    command = str(caught.value).partition("This command writes such a list:\n")[2].splitlines()[0]
+    subprocess.run(command, shell=True, check=True)
+    videos = Folder(tmp_path).videos("all")
+    assert [(its.id, its.label, its.group) for its in videos] == [
+        ("jump/g02/c.mp4", "jump", "jump/g02"),
+        ("pole vault/g01/a.mp4", "pole vault", "pole vault/g01"),
+        ("pole vault/g01/b.mp4", "pole vault", "pole vault/g01"),
+    ]
+
+
+def test_missing_lists_are_shown_next_to_what_is_there(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / f"UCF-101/YoYo/{NAME}{number}.avi")
+    write(tmp_path / "my lists.zip")
+    with pytest.raises(OsarbenchError) as caught:
+        _ = Ucf101(tmp_path).classes
+    assert f"  found   UCF-101/*/*.avi  (3: UCF-101/YoYo/{NAME}0.avi, ...)\n" in str(caught.value)
+    assert f"Unpack what is packed:  unzip -n '{tmp_path}/my lists.zip' -d {tmp_path}" in str(caught.value)
 
 
 def test_a_file_that_two_links_lead_to_is_one_video(tmp_path: Path) -> None:

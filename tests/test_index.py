@@ -98,7 +98,7 @@ def test_a_file_in_training_and_test_stops_a_run(tmp_path: Path) -> None:
     index.check_apart(built)
 
 
-def test_a_class_without_videos_is_told_with_where_its_first_was_looked_for(tmp_path: Path) -> None:
+def test_a_data_set_without_videos_is_told_with_what_is_there_instead(tmp_path: Path) -> None:
     lists = tmp_path / "ucf101/annotations"
     lists.mkdir(parents=True)
     (lists / "classInd.txt").write_text("1 YoYo\n")
@@ -109,7 +109,7 @@ def test_a_class_without_videos_is_told_with_where_its_first_was_looked_for(tmp_
         'test = ["test1"]\n[training]\nepochs = 1\nbatch_size = 1\nlearning_rate = 1.0\n'
     )
     found = locations.Locations(data=tmp_path, datasets={}, cache=tmp_path, weights=None)
-    with pytest.raises(OsarbenchError, match=r"There is no .*ucf101/videos/YoYo/v_YoYo_g08_c01.avi, for example"):
+    with pytest.raises(OsarbenchError, match=r"(?s)No video of .*'ucf101' is there.*wanted .*found   annotations"):
         index.build(protocol.read(str(tmp_path / "own.toml")), plugins.load(kinds=("datasets",)), found)
 
 

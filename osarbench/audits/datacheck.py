@@ -5,11 +5,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 
 from osarbench.audits import dataset_files
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces import layout
 from osarbench.interfaces.dataset import Dataset, Video, is_there
 
 SHOWN = 5  #: entries of a list that `render` shows
@@ -69,8 +69,8 @@ class Report:
     surplus: tuple[str, ...] | None  #: files in no list, below the videos folder; None: not all splits were looked at
     unknown: tuple[str, ...] | None  #: files there that are no videos by their names; None: likewise
     linked: tuple[tuple[str, str], ...]  #: ids whose files are one file, by links, with the first such id
-    layout: str  #: what the data set wants where
-    instead: tuple[str, ...]  #: some files below the root, where none of the listed videos is there
+    ambiguous: tuple[tuple[str, str, str], ...]  #: ids of missing videos that several files may be, and two of these
+    instead: str  #: where no listed video is there: what is wanted, what there is, and how that is mended
     unreadable: tuple[Unreadable, ...] | None  #: None: the files were not opened
     complete: bool  #: a missing video is a problem
 
@@ -113,7 +113,8 @@ def check(
     listed = {split: dataset.videos(split) for split in splits or dataset.splits}
     paths = {video.id: dataset.path(video) for videos in listed.values() for video in videos}
     there = {name for name, path in paths.items() if is_there(path)}
-    below = None if splits else list(dataset_files.below(dataset.videos_folder))
+    below = None if splits else list(layout.files_below(dataset.videos_folder))
+    surplus = None if below is None else dataset_files.surplus(dataset, below, paths.values())
     pieces = {(paths[v.id], v.start, v.end): None for videos in listed.values() for v in videos if v.id in there}
     return Report(
         dataset=dataset.name,
@@ -122,11 +123,11 @@ def check(
         splits=tuple(_split(name, videos, dataset.official_counts, there) for name, videos in listed.items()),
         classes=_classes(dataset, listed, there),
         shared=tuple(_shared(listed, dataset.official_counts)),
-        surplus=None if below is None else dataset_files.surplus(dataset, below, paths.values()),
+        surplus=surplus,
         unknown=None if below is None else dataset_files.unknown(dataset, below),
         linked=dataset_files.linked({name: paths[name] for name in paths if name in there}),
-        layout=dataset.layout,
-        instead=() if there else tuple(str(file) for file in islice(dataset_files.below(dataset.root), 2 * SHOWN)),
+        ambiguous=dataset_files.ambiguous(paths.keys() - there, surplus or ()),
+        instead="" if there else layout.side_by_side(dataset.root, dataset.layout),
         unreadable=_read_all(list(pieces), workers) if read else None,
         complete=complete,
     )
@@ -201,9 +202,15 @@ def _notes(report: Report) -> Iterator[str]:
     if report.surplus:
         yield f"In no list are {len(report.surplus)} files: {_some(report.surplus)}."
     if report.unknown:
-        yield dataset_files.describe_unknown(report.unknown, SHOWN)
+        yield dataset_files.describe_unknown(Path(report.videos_folder), report.unknown, SHOWN)
+    if report.ambiguous:
+        which = [f"{name} ({one} or {other})" for name, one, other in report.ambiguous]
+        yield (
+            f"Of {len(which)} missing videos there are several files: {_some(which)}. Take the wrong ones out, or move "
+            f"the right ones to {report.videos_folder}/<class>/."
+        )
     if report.instead:
-        yield f"Wanted: {report.layout}\nThere is: {', '.join(report.instead)}.{dataset_files.unpack(report.instead)}"
+        yield report.instead
     if report.unreadable is None:
         yield "The files were not opened."
     elif report.unreadable:

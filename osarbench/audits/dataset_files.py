@@ -1,23 +1,13 @@
 """The files of a data set that its lists do not name, and those that are one file by several names."""
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from osarbench.interfaces import layout
 from osarbench.interfaces.dataset import VIDEO_SUFFIXES, Dataset
 
 #: Suffixes of files that nobody takes for videos.
 TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".toml", ".xml", ".yaml", ".html", ".pdf"})
-
-
-def below(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones left out."""
-    for folder_path, folders, names in os.walk(folder, followlinks=True):
-        # A link to a folder above has no end.
-        here = Path(folder_path).resolve()
-        folders[:] = [name for name in folders if not here.is_relative_to(Path(folder_path, name).resolve())]
-        yield from (Path(folder_path, name) for name in names if not name.startswith("."))
 
 
 def surplus(dataset: Dataset, below: Sequence[Path], listed: Iterable[Path]) -> tuple[str, ...]:
@@ -45,21 +35,20 @@ def linked(files: Mapping[str, Path]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-def unpack(names: Sequence[str]) -> str:
-    """Return how the first archive among some files is unpacked; nothing if there is none."""
-    archive = next((name for name in names if name.lower().endswith((".rar", ".zip", ".tar", ".gz", ".7z"))), None)
-    commands = {".rar": "unrar x", ".zip": "unzip", ".7z": "7z x"}
-    if archive is None:
-        return ""
-    return f" Unpack what is packed: {commands.get(os.path.splitext(archive)[1].lower(), 'tar xf')} '{archive}'"
+def ambiguous(missing: Iterable[str], surplus: Sequence[str]) -> tuple[tuple[str, str, str], ...]:
+    """Return (id, file, file) of missing videos of which several files have the name."""
+    named: dict[str, list[str]] = {}
+    for file in surplus:
+        named.setdefault(Path(file).stem.casefold(), []).append(file)
+    found = ((name, named.get(Path(name).stem.casefold(), [])) for name in missing)
+    return tuple((name, files[0], files[1]) for name, files in found if len(files) > 1)
 
 
-def describe_unknown(names: Sequence[str], shown: int) -> str:
+def describe_unknown(folder: Path, names: Sequence[str], shown: int) -> str:
     """Return a sentence on files that are no videos by their names: counts, the first of them, and what to do."""
-    kinds = Counter(os.path.splitext(name)[1].lower() or "no suffix" for name in names)
-    counts = ", ".join(f"{count} of {kind}" for kind, count in kinds.most_common(shown))
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return (
-        f"Not taken for videos are {len(names)} files ({counts}): {', '.join(names[:shown])}{more}. If they are, give "
-        f"them one of the suffixes {', '.join(sorted(VIDEO_SUFFIXES))}.{unpack(names)}"
-    )
+    some = f"Not taken for videos are {len(names)} files ({layout.describe_suffixes(names, shown)}): "
+    commands = layout.unpack(folder / name for name in names)
+    remedy = f"If they are, give them one of the suffixes {', '.join(sorted(VIDEO_SUFFIXES))}."
+    unpack = [f"Unpack what is packed:  {command}" for command in commands]
+    return "\n".join([f"{some}{', '.join(names[:shown])}{more}. {'' if unpack else remedy}".strip(), *unpack])

@@ -17,6 +17,7 @@ from osarbench.data.locations import Locations
 from osarbench.data.shots import SHOT, Listed
 from osarbench.data.stores import flow, readers
 from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.interfaces import layout
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench.plugins.loading import Plugins, check_settings
 from osarbench.protocols.protocol import Known, Protocol, Unknown
@@ -61,13 +62,14 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations, frames: st
         for video in known.videos(split):
             if video.label in classes:
                 listed.append(("known", f"{known.name}/{split}", video, known.path(video)))
+    datasets = [known]
     for unknown in sections.unknown:
-        dataset = open_dataset(protocol, plugins, locations, unknown, frames)
-        listed += _unknown(protocol, unknown, dataset, classes)
+        datasets.append(open_dataset(protocol, plugins, locations, unknown, frames))
+        listed += _unknown(protocol, unknown, datasets[-1], classes)
         if sections.few_shot.shots and sections.few_shot.splits:
             pool = replace(unknown, splits=sections.few_shot.splits)
-            listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, dataset, classes)]
-    return _present(protocol, listed, classes)
+            listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, datasets[-1], classes)]
+    return _present(protocol, listed, classes, datasets)
 
 
 def open_dataset(
@@ -185,7 +187,7 @@ def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
             )
 
 
-def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...]) -> Index:
+def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...], datasets: Sequence[Dataset]) -> Index:
     found = [readers.is_there(path) for *_, path in listed]
     there = shots.assign(protocol, [entry for entry, is_found in zip(listed, found, strict=True) if is_found])
     missing = tuple(
@@ -193,6 +195,7 @@ def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...])
         for (_, source, video, _), is_found in zip(listed, found, strict=True)
         if not is_found
     )
+    _check_any(listed, there, datasets)
     if missing and protocol.sections.complete:
         raise OsarbenchError(
             f"{len(missing)} of {len(listed)} videos of the protocol '{protocol.name}' are missing, the first: "
@@ -211,6 +214,17 @@ def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...])
     if len(twice):
         raise OsarbenchError(f"The video {twice.iloc[0]['video']} is listed twice in {twice.iloc[0]['source']}.")
     return Index(rows, classes, missing)
+
+
+def _check_any(listed: list[Listed], there: list[Listed], datasets: Sequence[Dataset]) -> None:
+    """Refuse a data set of which no video is there, with what is there instead."""
+    names = {source.partition("/")[0] for _, source, _, _ in there}
+    for dataset in datasets:
+        if dataset.name not in names and any(source.partition("/")[0] == dataset.name for _, source, _, _ in listed):
+            raise OsarbenchError(
+                f"No video of the data set '{dataset.name}' is there.\n"
+                f"{layout.side_by_side(dataset.root, dataset.layout)}"
+            )
 
 
 def check_apart(index: Index, *, shots_stay: bool = False) -> None:

@@ -1,17 +1,18 @@
 """Videos that are not where the official layout has them: found by their names, where only one file has that name."""
 
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
 from osarbench.interfaces.dataset import VIDEO_SUFFIXES
+from osarbench.interfaces.layout import files_below
 
 
 class Elsewhere:
     """The video files below a folder, looked for once and only when one is not where it should be.
 
-    It serves copies that were encoded again (.mp4 for .avi, .AVI), nested or flat folders, and folders of splits.
+    It serves copies that were encoded again (.mp4 for .avi, .AVI), nested or flat folders, folders of splits, and names
+    in lower case.
 
     Args:
         folder: where to look.
@@ -23,14 +24,16 @@ class Elsewhere:
     def find(self, usual: Path) -> Path:
         """Return the file of a video: where it should be, or the one of its name elsewhere; else where it should be.
 
-        Two files of the name are no answer, unless one of them is in a folder of the right name.
+        Several files of the name are no answer, unless one alone has its suffix, its case, or its folder's name.
         """
         if os.path.isfile(usual):
             return usual
         found = self._files.get(_plain(usual), [])
-        close = [file for file in found if file.parent.name == usual.parent.name]
-        choice = close if len(close) == 1 else found
-        return choice[0] if len(choice) == 1 else usual
+        for part in ("name", "stem"):
+            same = [file for file in found if getattr(file, part) == getattr(usual, part)]
+            close = [file for file in same if file.parent.name == usual.parent.name]
+            found = close or same or found
+        return found[0] if len(found) == 1 else usual
 
     @property
     def any(self) -> bool:
@@ -47,17 +50,5 @@ class Elsewhere:
         return {name: list(paths.values()) for name, paths in found.items()}
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, hidden ones left out; a link to a folder above is not followed."""
-    for folder_path, folders, names in os.walk(folder, followlinks=True):
-        here = Path(folder_path).resolve()
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not (name.startswith(".") or here.is_relative_to(Path(folder_path, name).resolve()))
-        )
-        yield from (Path(folder_path, name) for name in sorted(names) if not name.startswith("."))
-
-
 def _plain(file: Path) -> str:
-    return file.stem.replace("#", "@")
+    return file.stem.replace("#", "@").casefold()

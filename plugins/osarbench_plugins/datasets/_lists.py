@@ -5,22 +5,29 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces import layout as layouts
 from osarbench.interfaces.dataset import cannot_be_read
 
 from ._elsewhere import Elsewhere
 
 
 def find_folder(root: Path, candidates: Sequence[str], file: str, layout: str) -> Path:
-    """Return the first of the folders below `root` that has this file.
+    """Return the first of the folders below `root` that has this file; else the one anywhere below it, or next to it.
 
     Raises:
-        OsarbenchError: none has it; the message says what to put where.
+        OsarbenchError: none has it, or two have different ones; the message says what to put where.
     """
     for candidate in candidates:
         if (root / candidate / file).is_file():
             return root / candidate
+    found = [path for path in layouts.files_below(root) if path.name == file]
+    found = found or [path for name in candidates if (path := root.parent / Path(name).name / file).is_file()]
+    if found and len({path.read_bytes() for path in found}) == 1:
+        return found[0].parent
+    if found:
+        raise OsarbenchError(f"{found[0]} and {found[1]} differ. Leave the one there that is to be used.\n{layout}")
     shown = ", ".join(str(root / candidate) for candidate in candidates)
-    raise OsarbenchError(f"The list file {file} is in none of {shown}.\n{layout}")
+    raise OsarbenchError(f"The list file {file} is in none of {shown}.\n{layouts.side_by_side(root, layout)}")
 
 
 def find_videos(root: Path, candidates: Sequence[str], folders: Collection[str]) -> Path:

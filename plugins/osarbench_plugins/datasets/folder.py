@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections import Counter
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.dataset import VIDEO_SUFFIXES, Dataset, Video, cannot_be_read
 from osarbench.interfaces.hookspecs import hookimpl
+from osarbench.interfaces.layout import PICTURES, describe_suffixes, files_below, mend
 
-from ._elsewhere import files_below
 from ._lists import rows
 
 #: Names that folders of splits have, and classes hardly ever.
@@ -78,7 +78,7 @@ class Folder(Dataset):
             found.setdefault(split, []).append(video)
         if not found:
             where = f"{self._file} lists" if listed else f"{self.videos_folder} has"
-            raise OsarbenchError(f"{where} no video.{'' if listed else _others(self.videos_folder)}\n{self.layout}")
+            raise OsarbenchError(f"{where} no video.{'' if listed else _others(self.root)}\n{self.layout}")
         return found
 
     def _from_list(self) -> Iterator[tuple[str, Video]]:
@@ -116,6 +116,10 @@ class Folder(Dataset):
     def _from_folders(self) -> Iterator[tuple[str, Video]]:
         base = self.videos_folder
         tops = _folders(base) if base.is_dir() else []
+        tops = [top for top in tops if _has_videos(top)]
+        # A single folder around those of splits, as archives unpack, is neither a split nor a class.
+        while len(tops) == 1 and (inner := _folders(tops[0])) and all(SPLIT.fullmatch(its.name) for its in inner):
+            tops = inner
         loose = [file for top in tops for file in _files(top)]
         if loose and all(SPLIT.fullmatch(top.name) for top in tops):
             raise OsarbenchError(
@@ -138,13 +142,26 @@ class Folder(Dataset):
         if example is not None:
             below = example.relative_to(self.videos_folder)
             top, middle, *_ = below.parts
+            folder = shlex.quote(str(self.videos_folder))
+            alone = len(tops) == 1
             raise OsarbenchError(
                 f"Is '{top}' in {example} a split, or a class? Both of these layouts are two folders deep:\n"
                 f"  <split>/<class>/<video>  '{middle}' is a class. Name the folders of splits train*, test*, val*, "
                 "known* or unknown*.\n"
                 f"  <class>/<group>/<video>  '{top}' is a class. List the videos in {self.root / 'videos.csv'}: a line "
-                f"path,label,split,group, then lines such as {below.as_posix()},{top},all,{top}/{middle}"
+                f"path,label,split,group, then lines such as {below.as_posix()},{top},all,{top}/{middle}\n"
+                f"This command writes such a list:\n  {self._listing(example.suffix)}"
+                + f"\nOr if '{top}' is neither, take it out:  mv {folder}/{shlex.quote(top)}/* {folder}/"
+                * alone
             )
+
+    def _listing(self, suffix: str) -> str:
+        """Return the command that lists videos in folders of groups in folders of classes."""
+        base, file = shlex.quote(str(self.videos_folder)), shlex.quote(str(self.root / "videos.csv"))
+        return (
+            f"(echo path,label,split,group; cd {base} && find * -name '*{suffix}' | sort | "
+            """awk -F/ '{ print $0 "," $1 ",all," $1 "/" $2 }') > """ + file
+        )
 
 
 def _check_columns(where: str, columns: Sequence[str]) -> None:
@@ -173,6 +190,10 @@ def _seconds(where: str, row: Mapping[str, str], column: str) -> float | None:
     if not isfinite(seconds) or seconds < 0:
         raise OsarbenchError(f"{where}: {column} = '{text}' is not a number of seconds.")
     return seconds
+
+
+def _has_videos(folder: Path) -> bool:
+    return bool(_files(folder)) or any(_has_videos(below) for below in _folders(folder))
 
 
 def _found(file: Path, label: Path, base: Path) -> Video:
@@ -206,13 +227,12 @@ def _once(files: Sequence[Path]) -> list[Path]:
 
 def _others(folder: Path) -> str:
     """Return what is there instead of videos, and what to do."""
-    found = Counter(file.suffix.lower() or "no suffix" for file in files_below(folder))
+    found = [file.relative_to(folder) for file in files_below(folder)]
     if not found:
         return ""
-    counts = ", ".join(f"{count} of {suffix}" for suffix, count in found.most_common(4))
-    frames = any(suffix in found for suffix in (".jpg", ".jpeg", ".png"))
-    remedy = " Frames of videos are read through a list of them: see `frames` in the documentation." if frames else ""
-    return f" It has other files: {counts}.{remedy}"
+    listed = "Frames of videos are read through a videos.csv that lists them."
+    frames = [listed] * any(file.suffix.lower() in PICTURES for file in found)
+    return "\n".join([f" It has other files: {describe_suffixes(found)}.", *frames, *mend(folder, found)])
 
 
 def _files_below(folder: Path) -> list[Path]:

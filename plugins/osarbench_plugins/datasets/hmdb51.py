@@ -32,8 +32,8 @@ class Hmdb51(Dataset):
 
     name = "hmdb51"
     layout = (
-        "HMDB-51 wants videos/<class>/*.avi (hmdb51_org.rar and the .rar of each class in it, unpacked) and "
-        "annotations/<class>_test_splitN.txt (testTrainMulti_7030_splits of test_train_splits.rar)."
+        "HMDB-51 wants videos/<class>/*.avi (unrar x hmdb51_org.rar videos/, then the .rar of each class in it) "
+        "and annotations/<class>_test_splitN.txt (unrar x test_train_splits.rar annotations/)."
     )
     hub = "MichiganNLP/hmdb"
     steps = (

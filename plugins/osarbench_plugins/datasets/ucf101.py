@@ -24,8 +24,9 @@ class Ucf101(Dataset):
 
     name = "ucf101"
     layout = (
-        "UCF-101 wants videos/<Class>/v_<Class>_gXX_cYY.avi (UCF101.rar; UCF-101/ as it unpacks will do) "
-        "and annotations/{classInd,trainlist01,testlist01,...}.txt (UCF101TrainTestSplits-RecognitionTask.zip)."
+        "UCF-101 wants videos/<Class>/v_<Class>_gXX_cYY.avi (unrar x UCF101.rar; UCF-101/ as it unpacks will do) "
+        "and annotations/{classInd,trainlist01,testlist01,...}.txt "
+        "(unzip UCF101TrainTestSplits-RecognitionTask.zip -d annotations)."
     )
     hub = "MichiganNLP/ucf-101"
     steps = (
