@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filming import film
 
 from osarbench.audits import datacheck
+from osarbench.audits.datacheck import Unreadable
+from osarbench.data.decoder import Decoder
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench_plugins.datasets.folder import Folder
 from osarbench_plugins.datasets.hmdb51 import Hmdb51
@@ -219,7 +222,8 @@ def test_where_nothing_is_there_the_layout_that_is_wanted_and_what_is_there_are_
     dataset = small(tmp_path, {"train": "swim/c.mp4", "test": "swim/d.mp4"}, there="swim.rar run.rar")
     videos = tmp_path / "videos"
     assert (
-        f"The folder {tmp_path}:\n  wanted  It is made by the tests.\n  found   videos/*.rar  (2: videos/run.rar, ...)\n"
+        f"The folder {tmp_path}:\n  wanted  It is made by the tests.\n"
+        "  found   videos/*.rar  (2: videos/run.rar, ...)\n"
         f'Unpack what is packed:  for archive in {videos}/*.rar; do unrar x "$archive" {videos}/; done'
     ) in datacheck.render(checked(dataset))
 
@@ -232,3 +236,31 @@ def test_several_files_of_a_missing_videos_name_are_named(tmp_path: Path) -> Non
     assert "Of 1 missing videos there are several files: jump/b.mp4 (x/b.mp4 or y/b.mkv). Take" in datacheck.render(
         report
     )
+
+
+def test_pieces_of_one_recording_are_read_in_one_decode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    film(tmp_path / "long.avi", 30)
+    lines = [f"long.avi,{'run' if n % 2 else 'jump'},all,{n / 4},{(n + 1) / 4}" for n in range(14)]
+    (tmp_path / "videos.csv").write_text("\n".join(["path,label,split,start,end", *lines]))
+    used: list[Decoder] = []
+    opened = Decoder.__enter__
+
+    def noted(self: Decoder) -> Decoder:
+        used.append(self)
+        return opened(self)
+
+    monkeypatch.setattr(Decoder, "__enter__", noted)
+    report = datacheck.check(Folder(tmp_path), workers=0)
+    assert [decoder.decoded for decoder in used] == [30]
+    assert report.unreadable == (
+        Unreadable(f"{tmp_path}/long.avi from second 3 to 3.25", "no frame"),
+        Unreadable(f"{tmp_path}/long.avi from second 3.25 to 3.5", "no frame"),
+    )
+
+
+def test_a_file_that_cannot_be_read_is_named_once_whatever_its_pieces(tmp_path: Path) -> None:
+    (tmp_path / "long.avi").write_bytes(b"no video")
+    lines = [f"long.avi,run,all,{n},{n + 1}" for n in range(5)]
+    (tmp_path / "videos.csv").write_text("\n".join(["path,label,split,start,end", *lines]))
+    (fault,) = datacheck.check(Folder(tmp_path), workers=0).unreadable or ()
+    assert fault.path == f"{tmp_path}/long.avi"

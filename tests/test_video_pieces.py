@@ -1,5 +1,6 @@
 """Many pieces of one file are read in one decode, one frame in memory at a time, and equal those read one by one."""
 
+import pickle
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,15 @@ from pathlib import Path
 import filming
 import numpy as np
 import pytest
+import torch
 from filming import film, numbers
 
 from osarbench.audits import frame_hash
 from osarbench.data import video
+from osarbench.data.clips import TrainClips
 from osarbench.data.decoder import Decoder
+from osarbench.data.stores.base import Entry, Recipe, Source
+from osarbench.data.stores.decoding import DecodingStore
 from osarbench.data.video import (
     Cut,
     UnreadableVideo,
@@ -21,6 +26,7 @@ from osarbench.data.video import (
     read_chosen,
     read_frames,
 )
+from osarbench.interfaces.clip import ClipSpec
 
 CUTS = [Cut(1.0, 2.0), Cut(0.5, 1.5), Cut(), Cut(2.8), Cut(None, 0.3), Cut(1.0, 2.0), Cut(9.0, 10.0), Cut(1.0, 1.0)]
 FRAMES = [10, 10, 30, 2, 3, 10, "no frame", "no frame"]
@@ -59,6 +65,29 @@ def test_pieces_read_together_equal_pieces_read_one_by_one(path: Path, decoded: 
         if frames:
             assert np.array_equal(np.stack(frames), read_frames(path, short_side=24, start=cut.start, end=cut.end))
     assert [len(frames) or "no frame" for frames in found] == FRAMES
+
+
+def test_pieces_read_in_order_without_keeping_frames_are_one_decode(path: Path, decoded: list[int]) -> None:
+    seconds = [(0.0, 0.5), (0.5, 1.5), (2.0, 2.5), (2.7, None), (0.3, 1.0)]
+    sources = tuple(Source(str(number), str(path), start, end) for number, (start, end) in enumerate(seconds))
+    store = DecodingStore(sources, (Entry(3, 0, 24, 32),) * 5, ("",) * 5, Recipe("none", 24, None, None, ""))
+    found = [store.frames(video, np.array([2, 0])) for video in range(5)]
+    assert list(decoded) == [30, 6]  # the last one begins before the others
+    for frames, (start, end) in zip(found, seconds, strict=True):
+        assert np.array_equal(frames, read_frames(path, [2, 0], short_side=24, start=start, end=end))
+    assert pickle.loads(pickle.dumps(store)).frames(1, np.array([1])).shape == (1, 24, 32, 3)
+
+
+def test_a_batch_of_pieces_is_read_in_the_order_of_its_files(path: Path, decoded: list[int]) -> None:
+    sources = tuple(Source(str(number), str(path), number / 4, number / 4 + 0.2) for number in range(11))
+    store = DecodingStore(sources, (Entry(2, 0, 24, 32),) * 11, ("",) * 11, Recipe("none", 24, None, None, ""))
+    spec = ClipSpec(frames=1, short_side=24, size=16)
+    clips = TrainClips(store, np.arange(11), np.arange(11), spec, seed=0)
+    order = [(0, place) for place in (7, 3, 10, 0, 8, 1)]
+    batch = clips.__getitems__(order)
+    assert len(list(decoded)) == 1
+    assert [label for _, label in batch] == [7, 3, 10, 0, 8, 1]
+    assert all(torch.equal(clip, clips[item][0]) for item, (clip, _) in zip(order, batch, strict=True))
 
 
 def test_pieces_are_counted_in_one_decode(path: Path, decoded: list[int]) -> None:

@@ -60,6 +60,12 @@ class TrainClips(Dataset[Any]):
         """Return batches of clips and labels, see `train_loader`."""
         return train_loader(self, sampler, batch, loading)
 
+    def __getitems__(self, items: list[Any]) -> list[tuple[Tensor, int]]:
+        """Return the items of a batch, read in the order that the store likes best."""
+        best = sorted(range(len(items)), key=lambda place: self.store.order(int(self.rows[items[place][1]])))
+        found = {place: self[items[place]] for place in best}
+        return [found[place] for place in range(len(items))]
+
 
 class ViewClips(Dataset[Tensor]):
     """All test views of a video: uint8 [views, C, T, size, size], temporal positions first, crops within."""

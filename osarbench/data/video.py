@@ -66,17 +66,58 @@ def read_frames(
         UnreadableVideo: with path and reason. A damaged file is unreadable as soon as its damage is met, even if the
             decoder could conceal it.
     """
+    with Decoder(path) as decoder:
+        return _read(decoder, indices, Cut(start, end), short_side)
+
+
+class Recording:
+    """A video file that stays open, so that pieces that are asked for in the order of the file are one decode of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._decoder: Decoder | None = None
+        self._frames: Iterator[tuple[float, av.VideoFrame]] = iter(())
+        self._furthest = inf  # seconds of the frames that were decoded
+
+    def read(self, indices: Sequence[int], cut: Cut, *, short_side: int) -> Frames:
+        """Return what `read_frames` returns of a piece; what was passed is decoded anew.
+
+        Raises:
+            UnreadableVideo: as `read_frames`.
+        """
+        if cut.start is None or cut.start <= self._furthest:
+            self.close()
+            self._decoder = Decoder(self.path)
+            self._frames, self._furthest = iter(self._decoder), -inf
+        try:
+            return _read(self, indices, cut, short_side)
+        except UnreadableVideo:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is needed."""
+        if self._decoder is not None:
+            self._decoder.container.close()
+        self._decoder, self._furthest = None, inf
+
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        for seconds, frame in self._frames:
+            self._furthest = max(self._furthest, seconds)
+            yield seconds, frame
+
+
+def _read(source: "Decoder | Recording", indices: Sequence[int] | None, cut: Cut, short_side: int | None) -> Frames:
     wanted = None if indices is None else set(indices)
     last = max(wanted or (), default=-1)
-    pieces = _Pieces([Cut(start, end)], None if wanted is None else [last + 1])
-    with Decoder(path) as decoder:
-        walk = _walk(decoder, pieces, None if wanted is None else [wanted], short_side)
-        found = {index: frame for _, index, frame in walk}
+    pieces = _Pieces([cut], None if wanted is None else [last + 1])
+    walk = _walk(source, pieces, None if wanted is None else [wanted], short_side)
+    found = {index: frame for _, index, frame in walk}
     if not found:
-        raise UnreadableVideo(path, f"no frame {last}: it has none" if last >= 0 else "no frame")
+        raise UnreadableVideo(source.path, f"no frame {last}: it has none" if last >= 0 else "no frame")
     beyond = sorted((wanted or set()) - found.keys())
     if beyond:
-        raise UnreadableVideo(path, f"no frame {beyond[0]}: it has {pieces.lengths[0]}")
+        raise UnreadableVideo(source.path, f"no frame {beyond[0]}: it has {pieces.lengths[0]}")
     return np.stack([found[index] for index in (found if indices is None else indices)])
 
 
@@ -201,11 +242,11 @@ def _survey(
 
 
 def _walk(
-    decoder: Decoder, pieces: "_Pieces", wanted: Sequence[Collection[int]] | None, short_side: int | None
+    source: Decoder | Recording, pieces: "_Pieces", wanted: Sequence[Collection[int]] | None, short_side: int | None
 ) -> Iterator[PieceFrame]:
     """Yield the wanted frames of pieces (None: all), converted, until no piece expects any more."""
     convert = RgbConverter(short_side)
-    for seconds, frame in decoder:
+    for seconds, frame in source:
         inside = pieces.add(seconds)
         if wanted is not None:
             inside = [(piece, index) for piece, index in inside if index in wanted[piece]]
@@ -213,7 +254,7 @@ def _walk(
             try:
                 picture = convert(frame)
             except av.FFmpegError as error:
-                raise UnreadableVideo(decoder.path, f"its colours cannot be converted: {error.strerror}") from error
+                raise UnreadableVideo(source.path, f"its colours cannot be converted: {error.strerror}") from error
             yield from (PieceFrame(piece, index, picture) for piece, index in inside)
         if not pieces.unfinished:
             break

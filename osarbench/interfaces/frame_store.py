@@ -1,6 +1,7 @@
 """The frame store interface: where the frames of videos come from, whatever their format on disk."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,10 @@ class FrameStore(ABC):
         Raises:
             OsarbenchError: the frames cannot be had (any more), or are not those that were stored.
         """
+
+    def order(self, video: int) -> Any:
+        """Return what videos are sorted by to be read quickly, if that matters; batches are read in this order."""
+        return video
 
     @abstractmethod
     def digest(self, video: int) -> str:
