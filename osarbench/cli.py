@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from osarbench import __version__
+from osarbench import __version__, output
 from osarbench.commands import (
     actors,
     audits,
@@ -29,7 +29,7 @@ from osarbench.commands import (
     sweep,
     weights,
 )
-from osarbench.errors import OsarbenchError, did_you_mean, missing_library
+from osarbench.errors import OsarbenchError, did_you_mean, explained
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -85,25 +85,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # SLURM and containers end a run so; what is held is let go, as after Ctrl-C
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        with output.tolerated():
+            code = _run(arguments)
+    except OSError as error:
+        click.echo(f"osarbench: the output cannot be written: {error.strerror}.", err=True)
+        code = 1
+    if code:
+        _exit(code)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    """Run the command line and return the exit status."""
+    message = ""
+    try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="osarbench", standalone_mode=False)
+        return 0
     except click.ClickException as error:
         error.show()
-        _exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("osarbench: interrupted. Run the same command again to go on where it stopped.", err=True)
-        _exit(130)
+        message, code = "interrupted. Run the same command again to go on where it stopped.", 130
     except _TerminatedError:
-        click.echo("osarbench: terminated. Run the same command again to go on where it stopped.", err=True)
-        _exit(143)
+        message, code = "terminated. Run the same command again to go on where it stopped.", 143
     except OsarbenchError as error:
-        click.echo(f"osarbench: {error}", err=True)
-        _exit(1)
-    except ModuleNotFoundError as error:
-        missing = missing_library(error)
-        if missing is None:
+        message, code = str(error), 1
+    except (ImportError, MemoryError, OSError) as error:
+        told = explained(error)
+        if told is None:
             raise
-        click.echo(f"osarbench: {missing}", err=True)
-        _exit(1)
+        message, code = str(told), 1
+    click.echo(f"osarbench: {message}", err=True)
+    return code
 
 
 class _TerminatedError(BaseException):

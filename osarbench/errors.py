@@ -1,5 +1,7 @@
 """What a user can mend: one exception class, and the nearest right name for a wrong one."""
 
+import errno
+import os
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -18,6 +20,7 @@ RUN_LIBRARIES = (
     "torch",
     "torchvision",
 )
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 
 #: What further extras install.
 EXTRAS = {
@@ -61,6 +64,33 @@ def missing_library(error: ModuleNotFoundError) -> OsarbenchError | None:
     return OsarbenchError(
         f"This needs {library}, which is not installed. Install it with: pip install 'osarbench[{extra}]'"
     )
+
+
+def explained(error: BaseException) -> OsarbenchError | None:
+    """Return what is to be done about an error of the machine: a library or memory that is missing, a full disk.
+
+    None: it is none of these, so it keeps its traceback.
+    """
+    if isinstance(error, ModuleNotFoundError):
+        return missing_library(error)
+    code = getattr(error, "errno", None)
+    if isinstance(error, MemoryError) or code == errno.ENOMEM or (isinstance(error, ImportError) and _no_room(error)):
+        return OsarbenchError(
+            f"Memory ran out ({str(error)[:120] or 'MemoryError'}). Give the process more (`ulimit -v`, the memory of "
+            "the job), or let it do less at once."
+        )
+    if code in _FULL:
+        file = getattr(error, "filename", None)
+        where = f" in {file}" if file else ""
+        return OsarbenchError(
+            f"Nothing more can be written{where}: {os.strerror(code)}. Make room, or raise the limit, and run the same "
+            "command again."
+        )
+    return None
+
+
+def _no_room(error: ImportError) -> bool:
+    return any(text in str(error).lower() for text in ("failed to map segment", "cannot allocate memory"))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

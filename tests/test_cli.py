@@ -1,5 +1,6 @@
 """The command line as a user meets it: tables, clear errors, exit codes."""
 
+import errno
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from osarbench import cli
+from osarbench.errors import explained
 
 HERE = Path(__file__).parent
 TOY = ["--protocol", str(HERE / "toy.toml"), "--backbone", "toy", "--plugin", str(HERE / "toy.py"), "--device", "cpu"]
@@ -104,6 +106,45 @@ def test_list_shows_what_there_is_and_where_it_comes_from(capsys: pytest.Capture
     for name in ("motion", "ucf101", "hmdb51", "mit", "folder", "tsm", "dnn", "dear", "ucf12-hmdb20"):
         assert f"\n  {name} " in shown
     assert "[built-in]" in shown
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    program = f"{sys.executable} -m osarbench"
+    return subprocess.run(["bash", "-c", command.replace("osarbench", program, 1)], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["osarbench --help | head -c1 >/dev/null; exit ${PIPESTATUS[0]}", "osarbench --help >&-", "osarbench --help 2>&-",
+     "osarbench --help >/dev/null 2>/dev/full", "osarbench --help <&- >&- 2>&-"],
+)  # fmt: skip
+def test_a_reader_that_leaves_is_no_failure(command: str) -> None:
+    done = shell(command)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_result_that_could_not_be_shown_is_one_line() -> None:
+    done = shell("osarbench list methods >/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "osarbench: the output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("output", [">/dev/full", "2>/dev/full", ">&- 2>&-", "2>&1 | head -n1; exit ${PIPESTATUS[0]}"])
+def test_a_run_whose_files_are_written_succeeds_whatever_becomes_of_its_output(tmp_path: Path, output: str) -> None:
+    done = shell(f"osarbench run --method dnn {' '.join(TOY)} --epochs 1 {output}")
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.glob("runs/*/*/*/dnn/scores.csv"))
+
+
+def test_a_library_for_which_memory_does_not_suffice_is_one_line() -> None:
+    error = ImportError("libtorch_cuda.so: failed to map segment from shared object")
+    assert str(explained(error)).startswith("Memory ran out (libtorch_cuda.so: failed to map segment")
+    assert str(explained(MemoryError())).startswith("Memory ran out (MemoryError)")
+    assert explained(ImportError("no name 'x'")) is None
+    assert "written in a.csv: File too large" in str(explained(OSError(errno.EFBIG, "File too large", "a.csv")))
+    assert explained(OSError(errno.EINVAL, "Invalid argument")) is None
 
 
 def test_an_interrupted_run_says_how_to_go_on(

@@ -26,7 +26,7 @@ LAYERS = [
     {"artifacts", "plugins"},
     {"protocols", "console"},
     {"interfaces"},
-    {"errors", "digests"},
+    {"errors", "digests", "output"},
 ]
 
 

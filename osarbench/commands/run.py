@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from osarbench import output
 from osarbench.commands.options import FILE, FOLDER
 from osarbench.commands.plan_text import plan_text
-from osarbench.errors import OsarbenchError
+from osarbench.errors import OsarbenchError, explained
 
 if TYPE_CHECKING:
     from osarbench.run.config import RunConfig
@@ -92,6 +93,7 @@ def run(
     failed: list[Failed] = []
     begin = time.time()
     entries = run_all(config, failed=failed, draw=draw)
+    output.shown_only = True
     if entries:  # of the processes of a distributed run, the first alone has them
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
         for entry in entries:
@@ -104,7 +106,8 @@ def run(
     for line in dict.fromkeys(_speeds(entry.folder.parent, begin) for entry in entries):
         click.echo(line, err=True, nl=bool(line))
     for method, error in failed:
-        message = str(error) if isinstance(error, OsarbenchError) else "".join(traceback.format_exception(error))
+        told = error if isinstance(error, OsarbenchError) else explained(error)
+        message = str(told) if told is not None else "".join(traceback.format_exception(error))
         click.echo(f"osarbench: the method '{method}' failed: {message.rstrip()}", err=True)
     if failed:
         click.echo(f"osarbench: {len(failed)} of {len(failed) + len(entries)} methods failed.", err=True)
