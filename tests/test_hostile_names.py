@@ -15,6 +15,7 @@ from osarbench.commands.scores import print_metrics
 from osarbench.leaderboard import markdown, pages
 from osarbench.leaderboard.entries import Entry, Tier
 from osarbench.protocols import protocol as protocols
+from osarbench.reports import latex
 from osarbench.reports.formats import visible
 from osarbench.scores import metrics, table
 
@@ -31,6 +32,17 @@ def test_a_cell_of_a_markdown_table_is_one_cell_without_markup(name: str) -> Non
     assert [len(BAR.findall(line)) for line in lines] == [3] * 4
     assert not MARKUP.search(lines[2])
     assert lines[2].isprintable()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_row_of_a_latex_table_is_one_row_of_plain_text(name: str) -> None:
+    lines = latex.table([name, "AUROC ↑"], [[name, "1.00"], ["b", "2.00"]], numeric=[False, True]).splitlines()
+    body = lines[lines.index(r"\toprule") + 1 : lines.index(r"\bottomrule")]
+    assert [line.endswith(r" \\") for line in body] == [True, False, True, True]
+    cell, ampersand, rest = body[2].partition(" & 1.00")
+    assert (ampersand, rest) == (" & 1.00", r" \\")
+    plain = re.sub(r"\\(textbackslash|text[a-z]+)\{\}|\\[{}$&#%_]|\{[\[\]*-]\}", "", cell)
+    assert not re.search(r"[\\{}$&#%_~^]", plain)
 
 
 def shown(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hostile_names import HOSTILE
 
 from osarbench.errors import OsarbenchError
 from osarbench.scores import table as tables
@@ -53,6 +54,16 @@ def test_class_names_that_look_like_nothing_stay_names(tmp_path: Path) -> None:
     again = tables.read(tmp_path / "scores.csv")
     assert again["label"].tolist() == strange["label"].tolist()
     assert again["predicted"].tolist() == strange["predicted"].tolist()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_read_back_as_it_was_written_whatever_it_holds(tmp_path: Path, name: str) -> None:
+    rows = make()
+    rows = rows.assign(video=name + rows["video"], predicted=name, group=name + rows["video"])
+    tables.write(rows, tmp_path / "scores.csv")
+    assert tables.read(tmp_path / "scores.csv")[["video", "predicted", "group"]].equals(
+        rows[["video", "predicted", "group"]]
+    )
 
 
 def test_a_missing_confidence_is_allowed(tmp_path: Path) -> None:

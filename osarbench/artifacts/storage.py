@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ def atomic_write(file: Path) -> Iterator[Path]:
         # torch.save says neither that nor why a write failed.
         if shutil.disk_usage(file.parent).free < max(LITTLE_SPACE, temporary.stat().st_size):
             raise _no_space(file) from error
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        if limit != resource.RLIM_INFINITY and temporary.stat().st_size >= limit - LITTLE_SPACE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(file)) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

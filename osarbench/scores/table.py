@@ -1,5 +1,6 @@
 """The scores table: one row a video. It decides everything after it, so it is checked before it is believed."""
 
+import csv
 import gzip
 import hashlib
 import io
@@ -103,6 +104,8 @@ def write(table: pd.DataFrame, path: Path, *, facts: Mapping[str, Any] | None = 
     if LABEL_RANK in written:
         exact = exact.astype({LABEL_RANK: "Int64"})  # "3", not "3.0", and empty where there is none
     text = exact.to_csv(index=False, lineterminator="\n").encode()
+    if b"\r" in text:  # before 3.13, Python's csv leaves it without quotation marks, and readers end the row there
+        text = exact.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).encode()
     if facts is not None:
         sealed = plain({**facts, "table_sha256": hashlib.sha256(text).hexdigest()})
         sealed["facts_sha256"] = content_digest(sealed)
