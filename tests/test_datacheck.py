@@ -10,7 +10,7 @@ import pytest
 from filming import film
 
 from osarbench.audits import datacheck
-from osarbench.audits.datacheck import Unreadable
+from osarbench.audits.unreadable import Unreadable
 from osarbench.data.decoder import Decoder
 from osarbench.interfaces.dataset import Dataset, Video
 from osarbench_plugins.datasets.folder import Folder

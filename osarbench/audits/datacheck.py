@@ -1,14 +1,13 @@
 """A data set on disk compared with its lists: what is there, what is not, and whether a run would be wrong."""
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from osarbench.audits import dataset_files
-from osarbench.errors import OsarbenchError
+from osarbench.audits import dataset_files, unreadable
+from osarbench.audits.unreadable import Unreadable
 from osarbench.interfaces import layout
 from osarbench.interfaces.dataset import Dataset, Video, is_there
 
@@ -35,14 +34,6 @@ class ClassCount:
     name: str
     listed: int
     found: int
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A file that is there and cannot be used."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -128,7 +119,7 @@ def check(
         linked=dataset_files.linked({name: paths[name] for name in paths if name in there}),
         ambiguous=dataset_files.ambiguous(paths.keys() - there, surplus or ()),
         instead="" if there else layout.side_by_side(dataset.root, dataset.layout),
-        unreadable=_read_all(list(pieces), workers) if read else None,
+        unreadable=unreadable.find(list(pieces), workers) if read else None,
         complete=complete,
     )
 
@@ -260,54 +251,3 @@ def _shared(listed: Mapping[str, Sequence[Video]], official: Mapping[str, int]) 
             if videos or groups:
                 both_official = train in official and test in official
                 yield Shared(train, test, tuple(sorted(videos)), tuple(sorted(groups)), both_official)
-
-
-_Piece = tuple[Path, float | None, float | None]
-
-
-def _read_all(pieces: Sequence[_Piece], workers: int | None) -> tuple[Unreadable, ...]:
-    """Decode every file to its end, once whatever the number of its pieces, and return what cannot be read."""
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    from osarbench import console
-
-    by_file: dict[Path, list[_Piece]] = {}
-    for piece in pieces:
-        by_file.setdefault(piece[0], []).append(piece)
-    files = list(by_file.values())
-    count = min(len(files), min(8, os.cpu_count() or 1) if workers is None else workers)
-    if count < 1:
-        return _faults(console.bar(map(_read, files), "read", len(files), "files"))
-    try:
-        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-            return _faults(console.bar(pool.map(_read, files, chunksize=4), "read", len(files), "files"))
-    except BrokenProcessPool as error:
-        raise OsarbenchError(
-            "A process that reads videos was ended from outside, perhaps for lack of memory. Run the check again on a "
-            "quieter machine, on fewer videos with --split, or without opening them with --no-read."
-        ) from error
-
-
-def _faults(results: Iterator[list[Unreadable]]) -> tuple[Unreadable, ...]:
-    return tuple(fault for faults in results for fault in faults)
-
-
-def _read(pieces: Sequence[_Piece]) -> list[Unreadable]:
-    """Return what cannot be read of the pieces of one file; one fault where it is the whole file."""
-    from osarbench.data import video
-
-    path = pieces[0][0]
-    counts = video.count_pieces(path, [video.Cut(start, end) for _, start, end in pieces])
-    faults = {piece: count for piece, count in zip(pieces, counts, strict=True) if isinstance(count, str)}
-    (reason, *others) = set(faults.values()) or {""}
-    if len(faults) == len(pieces) and not others and reason != "no frame":
-        return [Unreadable(str(path), reason)]
-    return [Unreadable(f"{path}{_seconds(piece)}", reason) for piece, reason in faults.items()]
-
-
-def _seconds(piece: _Piece) -> str:
-    _, start, end = piece
-    shown = ["" if second is None else f"{second:g}" for second in (start, end)]
-    return f" from second {shown[0] or '0'} to {shown[1] or 'its end'}" if any(shown) else ""

@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import threading
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -28,6 +29,12 @@ def context(workers: int) -> BaseContext | None:
     server = multiprocessing.get_context("forkserver")
     server.set_forkserver_preload(["torch", "osarbench.data.clips"])
     return server
+
+
+def start_server(workers: int) -> None:
+    """Start the server that loader processes are forked from: it imports torch while the run lists its videos."""
+    if context(workers) is not None:
+        forkserver.ensure_running()
 
 
 class EndsWith:

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 from osarbench.data.clips import Loading
-from osarbench.data.loader_processes import end_with
+from osarbench.data.loader_processes import end_with, start_server
 from osarbench.errors import OsarbenchError
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "bf16-true")
@@ -103,6 +103,7 @@ def make_machine(device: str, devices: int, precision: str | None, workers: int 
     on_gpu = kind == "cuda"
     cores = os.cpu_count() or 1
     loaders = workers if workers is not None else (min(16, cores - 1) if on_gpu else 0)
+    start_server(loaders)
     return Machine(fabric, precision, Loading(loaders, pin=on_gpu))
 
 

@@ -7,8 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from osarbench.interfaces.dataset import VIDEO_SUFFIXES
-
-from ._elsewhere import files_below
+from osarbench.interfaces.layout import files_below
 
 
 class ByName:
