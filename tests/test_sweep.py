@@ -79,6 +79,18 @@ def test_options_reach_every_run_as_they_were_given(tmp_path: Path) -> None:
     assert "--method" not in found
 
 
+def test_a_ray_head_that_does_not_answer_is_said_in_a_line(tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with pytest.raises(OsarbenchError, match="The head of the Ray cluster at 127.0.0.1:9 does not answer: Connection"):
+        next(sweep.on_ray([], [], tmp_path, address="127.0.0.1:9", cpus=1, gpus=0, retries=0))
+
+
+def test_what_a_failed_run_said_of_a_method_is_told_rather_than_how_many_failed(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("train: ...\nosarbench: the method 'dear' failed: It is stale.\nosarbench: 1 of 2 methods failed.\n")
+    assert sweep._last_line(log) == "the method 'dear' failed: It is stale."
+
+
 def test_seeds_are_a_list_or_a_span() -> None:
     found = CliRunner().invoke(cli, ["sweep", "--method", "dnn", "--backbone", "toy", "--seed", "0-x"])
     assert found.exit_code == 2

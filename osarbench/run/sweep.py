@@ -8,6 +8,8 @@ again goes on where it was.
 import logging
 import os
 import queue
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +28,10 @@ PROGRAM = (
     "import sys; from osarbench.data.loader_processes import end_with; end_with(int(sys.argv.pop(1))); "
     "from osarbench.cli import main; main(sys.argv[1:])"
 )
+
+
+#: The last line of a run of which methods failed.
+_SUM = re.compile(r"osarbench: \d+ of \d+ methods failed\.")
 
 
 @dataclass(frozen=True)
@@ -228,6 +234,7 @@ def _ray(address: str | None) -> Any:
     except ModuleNotFoundError as error:
         raise OsarbenchError("Ray is not installed. Install it with: pip install 'osarbench[ray]'.") from error
     if not ray.is_initialized():
+        _check_reachable(address)
         try:
             ray.init(address=address, logging_level=logging.WARNING, log_to_driver=False)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -244,6 +251,22 @@ def _settings(available: plugins.Plugins, config: RunConfig, name: str) -> dict[
     return plugins.check_settings("method", available.method(name), stated, "--set") if stated else {}
 
 
+def _check_reachable(address: str | None) -> None:
+    """Refuse an address that nobody answers at; Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise OsarbenchError(
+            f"The head of the Ray cluster at {address} does not answer: {error.strerror or error}. Start it with `ray "
+            "start --head`, or leave out --ray-address for a local one."
+        ) from error
+
+
 def _last_line(log: Path) -> str | None:
+    """Return why a run failed: its last line, or what it said of a method, if it says last how many failed."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("osarbench: ") if lines else None
+    told = [line for line in lines if not _SUM.fullmatch(line)]
+    return told[-1].removeprefix("osarbench: ") if told else None
