@@ -248,6 +248,34 @@ def test_the_first_convolution_of_flow_starts_from_the_mean_of_colours() -> None
     torch.testing.assert_close(first, colours.mean(dim=1, keepdim=True).expand(-1, 10, -1, -1))
 
 
+@pytest.mark.parametrize("dropout", [True, False])
+def test_checkpoints_of_tsn_pytorch_load_with_their_classifier_and_every_key_counts(
+    tmp_path: Path, dropout: bool
+) -> None:
+    import torchvision
+
+    source = torchvision.models.resnet18(num_classes=7)
+    source.conv1 = torch.nn.Conv2d(10, 64, 7, stride=2, padding=3, bias=False)  # theirs is of flow already
+    state = {f"module.base_model.{key}": value for key, value in source.state_dict().items()}
+    if dropout:
+        for part in ("weight", "bias"):
+            state[f"module.new_fc.{part}"] = state.pop(f"module.base_model.fc.{part}")
+    file = str(tmp_path / "ucf101_flow.pth.tar")
+    torch.save({"epoch": 3, "arch": "resnet18", "state_dict": state, "best_prec1": 87.2}, file)
+    backbone = TSNFlow(trunk="resnet18").eval()
+    backbone.load_weights(file)
+    head = backbone.read_head(file)
+    assert head is not None
+    clips = torch.randn(2, 10, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = torch.nn.functional.linear(backbone(clips).vector, head.tensors["weight"], head.tensors["bias"])
+        torch.testing.assert_close(logits, source.eval()(clips[:, :, 0]), atol=1e-4, rtol=1e-4)
+    state["module.surprise.weight"] = torch.zeros(1)
+    torch.save({"state_dict": state}, file)
+    with pytest.raises(OsarbenchError, match="surprise"):
+        backbone.load_weights(file)
+
+
 def protocol(folder: Path, data: str = "") -> str:
     text = (Path(__file__).parent / "toy.toml").read_text()
     small = "{ layers = [1, 1, 1], channels = [8, 8, 8], stem_chs = 8 }"

@@ -16,7 +16,7 @@ from osarbench.interfaces.weights import OWN, WeightsFile, read_file
 
 from ._key_maps import without_prefix
 
-Family = Literal["mmaction2", "pytorchvideo", "torchvision", "osarbench", "srtg", "other"]
+Family = Literal["mmaction2", "pytorchvideo", "torchvision", "osarbench", "srtg", "tsn-pytorch", "other"]
 TRAINING_ONLY = ("debias_head.", "neck.aux_head.")  #: DEAR's branches, and TPN's auxiliary classifier
 
 
@@ -108,6 +108,8 @@ def recognise(state: Mapping[str, Tensor]) -> tuple[Family, str]:
         return "osarbench", "network"
     if any(key.startswith("backbone.") for key in state):
         return "mmaction2", _mmaction_network(state)
+    if any(key.startswith("base_model.") for key in state):
+        return "tsn-pytorch", "tsm" if any(".net." in key for key in state) else "tsn"
     if len(_shape(state, "conv1.weight")) == 4 and _shape(state, "layer1.0.conv1.weight"):
         return "torchvision", "resnet"
     srtg = _srtg_network(state)
@@ -177,6 +179,8 @@ def _pytorchvideo_network(state: Mapping[str, Tensor]) -> str:
 def _head(state: Mapping[str, Tensor], family: Family, network: str) -> SavedHead | None:
     if family == "mmaction2":
         return _mmaction_head(without_prefix(state, "cls_head."))
+    if family == "tsn-pytorch":  # without dropout, the classifier is where the trunk's was
+        return _linear(without_prefix(state, "new_fc.")) or _linear(without_prefix(state, "base_model.fc."))
     if family == "osarbench":
         return _linear(without_prefix(state, f"{OWN}head.fc."))
     if family in ("torchvision", "srtg"):

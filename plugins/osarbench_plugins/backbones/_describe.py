@@ -11,6 +11,7 @@ _FRAMEWORKS = {
     "torchvision": "torchvision or timm",
     "osarbench": "osarbench",
     "srtg": "the SRTG repository (Stergiou and Poppe)",
+    "tsn-pytorch": "tsn-pytorch",
 }
 _HEADS = {"linear": "linear", "bnn": "Bayesian (BNN)", "rpl": "reciprocal points (RPL)"}
 

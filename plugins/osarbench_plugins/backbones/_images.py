@@ -86,9 +86,13 @@ class ImageBackbone(PublishedBackbone):
     trunk: ImageTrunk
 
     def translate(self, checkpoint: Checkpoint) -> Translated:
-        """Take weights of torchvision or timm, with or without classifier, or a TSN of MMAction2."""
+        """Take weights of torchvision or timm, with or without classifier, or a TSN of MMAction2 or tsn-pytorch."""
         if checkpoint.family == "mmaction2" and checkpoint.network == "tsn":
             body = resnet_of_mmaction(without_prefix(checkpoint.state, "backbone."))
+            return Translated(self.trunk.network, self.trunk.adapted(body))
+        if checkpoint.family == "tsn-pytorch" and checkpoint.network == "tsn":
+            body = without_prefix(checkpoint.state, "base_model.")
+            body = {key: value for key, value in body.items() if not key.startswith("fc.")}
             return Translated(self.trunk.network, self.trunk.adapted(body))
         return Translated(self.trunk.network, self.trunk.adapted(checkpoint.state), CLASSIFIERS, with_head=False)
 

@@ -112,4 +112,6 @@ def _parts(checkpoint: Checkpoint) -> tuple[str, ...]:
     if checkpoint.family == "mmaction2":
         neck = ("neck.",) if checkpoint.network == "tpn" else ()
         return "backbone.", "cls_head.", *TRAINING_ONLY, *neck
+    if checkpoint.family == "tsn-pytorch":
+        return "base_model.", "new_fc."
     return ("blocks.",) if checkpoint.family == "pytorchvideo" else ("",)
