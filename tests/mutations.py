@@ -550,4 +550,13 @@ MUTATIONS: list[Mutation] = [
             "the seed is not used": ("\"\\0\".join([str(seed), *names])", "\"\\0\".join(names)"),
         },
     ),
+    *_of(
+        "osarbench/data/augment.py", "test_augment", {
+            "augmentation of other clips than are to be": ("generator.random() >= recipe.clip", "generator.random() < recipe.clip"),
+            "augmentation draws noise for each frame": ("size=clip.shape[1:])", "size=clip.shape)"),
+            "augmentation's contrast about white": ("127 + float(draw.uniform(*factors)) * (clip.float() - 127)", "255 + float(draw.uniform(*factors)) * (clip.float() - 255)"),
+            "augmentation turns hue as far as saturation moves": ("h + 2 * torch.pi * hue", "h + hue"),
+            "augmentation moves corners outward": ("corners + towards * inward", "corners - towards * inward"),
+        },
+    ),
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.frame_store import FrameStore
 from osarbench.interfaces.modality import Modality
+from osarbench.protocols.augment import Augment
 
 
 class Loading(NamedTuple):
@@ -42,8 +43,11 @@ class TrainClips(Dataset[Any]):
         spec: ClipSpec,
         seed: int,
         modality: Modality | None = None,
+        *,
+        augment: Augment | None = None,
     ) -> None:
         self.store, self.rows, self.labels, self.spec, self.seed = store, rows, labels, spec, seed
+        self.augment = augment
         self.stack, self.flip = fed(modality)
 
     def __getitem__(self, item: tuple[int, int] | tuple[int, int, Shape]) -> tuple[Tensor, int]:
@@ -53,7 +57,9 @@ class TrainClips(Dataset[Any]):
         sampled = shaped[0].of(self.spec) if shaped else self.spec
         positions = train_indices(stacks(self.store.length(row), self.stack), sampled, generator, self.stack)
         frames = self.store.frames(row, consecutive(positions, self.stack))
-        clip = train_clip(frames, self.spec, generator, flip=self.flip, size=sampled.size)  # [C, T * stack, S, S]
+        clip = train_clip(  # [C, T * stack, S, S]
+            frames, self.spec, generator, flip=self.flip, size=sampled.size, augment=self.augment
+        )
         return as_channels(clip, self.stack), int(self.labels[position])
 
     def loader(self, sampler: "EpochSampler", batch: int, loading: Loading) -> DataLoader[Any]:

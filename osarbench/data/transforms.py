@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as vision
 
+from osarbench.data.augment import augmented
 from osarbench.interfaces.clip import ClipSpec
+from osarbench.protocols.augment import Augment
 
 AREA = (0.08, 1.0)  # share of the frame that "random_resized" takes
 RATIO = (3 / 4, 4 / 3)  # width / height of what "random_resized" takes
@@ -48,6 +50,7 @@ def train_clip(
     *,
     flip: Flip = mirrored,
     size: int | None = None,
+    augment: Augment | None = None,
 ) -> Tensor:
     """Return one augmented view: uint8 [C, T, size, size] of frames [T, H, W, C].
 
@@ -57,16 +60,21 @@ def train_clip(
         generator: of what is random.
         flip: the modality's (`osarbench.interfaces.modality.Modality.flip`).
         size: pixels, side of the view, if it is not ``spec.size``; what it shows does not depend on it.
+        augment: how else it is changed, at ``spec.size``.
     """
     size = size or spec.size
     images = _images(frames)  # [T, C, H, W]
     if min(images.shape[2:]) < spec.size and spec.train_crop == "random":
         images = vision.resize(images, [spec.size], antialias=True)
     box = train_box(images.shape[3], images.shape[2], spec, generator)
-    clip = _cut(images, box, size)
+    clip = _cut(images, box, spec.size if augment else size)
     if generator.random() < spec.flip:
         clip = _flipped(clip, flip)
-    return recoloured(clip, spec, generator).transpose(0, 1)  # [C, T, size, size]
+    clip = recoloured(clip, spec, generator)
+    if augment:
+        clip = augmented(clip, augment, generator)
+        clip = clip if size == spec.size else vision.resize(clip, [size, size], antialias=True)
+    return clip.transpose(0, 1)  # [C, T, size, size]
 
 
 def recoloured(clip: Tensor, spec: ClipSpec, generator: np.random.Generator) -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -28,7 +29,7 @@ def make_optimizer(network: nn.Module, recipe: Training, *, fused: bool = True) 
     norms = {f"{name}." for name, module in network.named_modules() if isinstance(module, NORMS)}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            fitting = [prefix for prefix in recipe.lr_multipliers if name.startswith(prefix)]
+            fitting = [prefix for prefix in recipe.lr_multipliers if _fits(name, prefix)]
             unused -= set(fitting)
             is_bias = name.endswith("bias") and name.removesuffix("bias") not in norms
             general = recipe.bias_lr_multiplier if is_bias else 1.0
@@ -38,7 +39,7 @@ def make_optimizer(network: nn.Module, recipe: Training, *, fused: bool = True) 
     if unused:
         raise OsarbenchError(
             f"[training.lr_multipliers] no trained parameter starts with '{sorted(unused)[0]}'; names start with "
-            "'backbone.' or 'head.'."
+            "'backbone.' or 'head.', and a star stands for any part of them."
         )
     parameters: list[dict[str, Any]] = [
         {"params": members, "lr": recipe.learning_rate * rate, "weight_decay": decay, "rate": rate}
@@ -51,6 +52,15 @@ def make_optimizer(network: nn.Module, recipe: Training, *, fused: bool = True) 
     return torch.optim.SGD(
         parameters, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=fused
     )
+
+
+def _fits(name: str, prefix: str) -> bool:
+    """Say whether a name starts with a prefix, in which a star stands for anything.
+
+    >>> _fits("backbone.layer1.0.sar.lstm.bias_hh_l0", "backbone.*.lstm."), _fits("head.fc.bias", "backbone.")
+    (True, False)
+    """
+    return name.startswith(prefix) if "*" not in prefix else fnmatchcase(name, prefix + "*")
 
 
 def rate_factor(recipe: Training, epochs_done: float) -> float:

@@ -13,6 +13,7 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import strict_toml
+from osarbench.protocols.augment import Augment
 from osarbench.protocols.strict_toml import STRICT
 
 Positive = Annotated[float, Field(gt=0)]
@@ -86,7 +87,8 @@ class Training:
     nesterov: bool = False
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     decay_norms_and_biases: bool = True  #: False: no weight decay on parameters of one dimension
-    lr_multipliers: Mapping[str, Positive] = Field(default_factory=dict)  #: parameter name prefix -> factor
+    #: parameter name prefix -> factor; a star stands for any part of a name, and the longest that fits counts
+    lr_multipliers: Mapping[str, Positive] = Field(default_factory=dict)
     bias_lr_multiplier: Positive = 1.0  #: of biases that no prefix of `lr_multipliers` fits, except those of norms
     schedule: Literal["constant", "step", "cosine"] = "constant"
     milestones: tuple[int, ...] = ()  #: of "step": epochs at which the rate is divided by ten
@@ -96,6 +98,7 @@ class Training:
     frozen: tuple[str, ...] = ()  #: prefixes of backbone parameter names that stay fixed, their batch norms too
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
     multigrid: Multigrid | None = None  #: None: all batches alike
+    augment: Augment | None = None  #: beyond the crop, flip and colours of the clip
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

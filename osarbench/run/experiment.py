@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from osarbench.data import augment
 from osarbench.digests import text_digest
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.backbone import Backbone
@@ -108,8 +109,12 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     weights = starting_weights.resolve(config, protocol, recipe, built)
     spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
     modality = available.modality(spec.modality)()
-    others = _other_clips(config, available, protocol, mode, spec, overrides)
+    trained = _trainings(config, available, protocol, mode, overrides)
+    others = {shape for one in trained for shape in clip_shapes(one, spec)}
     network.check_clip(built, spec, modality.inputs, others=others)
+    for one in trained:
+        if one.augment is not None:
+            augment.check(one.augment, modality)
     if weights.path is None:
         _refuse_without_weights(config, protocol, recipe, mode)
     else:  # a file that is no good is known before decoding, which takes long
@@ -191,19 +196,13 @@ def _deviations(recipe: Recipe, mode: Mode, weights: Weights) -> dict[str, Any]:
     return found
 
 
-def _other_clips(
-    config: RunConfig,
-    available: Plugins,
-    protocol: Protocol,
-    mode: Mode,
-    spec: ClipSpec,
-    overrides: Mapping[str, Any],
-) -> set[tuple[int, int]]:
-    """Return (frames, pixels along a side) of every clip that the trainings of some methods have."""
+def _trainings(
+    config: RunConfig, available: Plugins, protocol: Protocol, mode: Mode, overrides: Mapping[str, Any]
+) -> list[Training]:
+    """Return the recipes of the heads of a run; none if it trains nothing."""
     heads = sorted({available.method(name).head.name for name in available.expand(config.methods)})
-    stated = [protocol.recipe(config.backbone, head).training for head in heads]
-    trained = [replace(recipes.of_mode(one, mode), **overrides) for one in stated if mode != "none"]
-    return {shape for one in trained for shape in clip_shapes(one, spec)}
+    stated = [protocol.recipe(config.backbone, head).training for head in heads if mode != "none"]
+    return [replace(recipes.of_mode(one, mode), **overrides) for one in stated]
 
 
 def _refuse_to_publish(config: RunConfig, protocol: Protocol, deviations: Mapping[str, Any]) -> None:

@@ -106,7 +106,10 @@ def _trained(
         memory.recompute_blocks(built.backbone)
     rows = samples.rows("train")
     labels = task.targets(rows, samples.index.classes)
-    clips = TrainClips(samples.frames, samples.of(rows), labels, experiment.spec, experiment.seed, experiment.modality)
+    clips = TrainClips(
+        samples.frames, samples.of(rows), labels, experiment.spec, experiment.seed, experiment.modality,
+        augment=training.augment,
+    )  # fmt: skip
     folder = Trained(step.file.parent)
     train(machine, built, clips, training, seed=experiment.seed, into=folder, identity=step.identity())
     return built

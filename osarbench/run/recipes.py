@@ -21,7 +21,9 @@ def of_mode(stated: Training, mode: Mode) -> Training:
     if mode in FROZEN:
         recipe = stated if stated.mode in FROZEN else PROBE
         rates = {name: rate for name, rate in recipe.lr_multipliers.items() if name.startswith("head.")}
-        return replace(recipe, mode=mode, lr_multipliers=rates, frozen=(), freeze_batch_norm=False, multigrid=None)
+        return replace(
+            recipe, mode=mode, lr_multipliers=rates, frozen=(), freeze_batch_norm=False, multigrid=None, augment=None
+        )
     if mode == "lora":
         return replace(stated if stated.mode == "lora" else LORA, freeze_batch_norm=True, frozen=())
     return stated if stated.mode == mode else replace(stated, mode=mode)
