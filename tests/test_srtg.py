@@ -359,3 +359,16 @@ def test_frames_as_the_repository_reads_them_are_blue_green_red() -> None:
 def test_a_wrong_option_is_explained() -> None:
     with pytest.raises(OsarbenchError, match="no loading of srtg_r2plus1d_34 'shape'. Did you mean 'by_shape'"):
         SRTGR2Plus1D34(loading="shape")  # type: ignore[arg-type]
+
+
+def test_shares_of_open_gates_are_told_by_network_stage_and_block() -> None:
+    torch.manual_seed(0)
+    backbone = SRTGR3D18(gate="paper", **TINY).eval()
+    gates = backbone.gate_open(clips(3)).float()  # [N, 8], two a stage
+    said = backbone.diagnostics()
+    names = list(said)
+    assert names[:5] == ["gates_open", *(f"gates_open layer{stage}" for stage in (1, 2, 3, 4))]
+    assert names[5:7] == ["gate layer1.0", "gate layer1.1"]
+    assert len(names) == 1 + 4 + 8
+    torch.testing.assert_close(torch.stack([said[name] for name in names[5:]], dim=1), gates)
+    torch.testing.assert_close(said["gates_open layer3"], gates[:, 4:6].mean(dim=1))

@@ -112,6 +112,13 @@ class Backbone(nn.Module, ABC):
             f"The backbone '{self.name}' knows no pretrained weights of '{source}'. Give a file: --weights FILE."
         )
 
+    def diagnostics(self) -> Mapping[str, Tensor]:
+        """Return what the last forward pass says of each of its N clips, a real [N] by name; the default has nothing.
+
+        Means by class are kept next to a scores table (``diagnostics.json``), and the first few names shown in reports.
+        """
+        return {}
+
     def auxiliary(self, classes: int) -> nn.Module | None:
         """Return a branch for training, of which the network makes more terms of the loss; None by default.
 

@@ -1,6 +1,7 @@
 """Stage 4: the features of every view of every video, in pieces that survive a killed run."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 
 from osarbench import console
-from osarbench.artifacts import manifest
+from osarbench.artifacts import manifest, storage
 from osarbench.data.clips import Loading, ViewClips, view_loader
 from osarbench.data.windows import WholeVideos
 from osarbench.digests import content_digest
@@ -63,18 +64,21 @@ def extract(
     videos = sum(min(PIECE, len(clips) - begin) for begin, _ in mine)
     with console.bar([], f"extract {file.stem}", videos, "videos", quiet=not fabric.is_global_zero) as progress:
         for begin, piece in mine:
-            count = min(PIECE, len(clips) - begin)
+            count, facts = min(PIECE, len(clips) - begin), dict[str, np.ndarray]()
             if isinstance(clips, WholeVideos):
                 assert isinstance(network, Network)
                 features = whole.video_outputs(fabric, network, clips.part(begin, count), machine.loading, average)
             else:
-                features = _features(fabric, network, clips.part(begin, count), machine.loading, batch)
+                features, facts = _features(fabric, network, clips.part(begin, count), machine.loading, batch)
+            with storage.atomic_write(_facts_of(piece)) as temporary:  # a piece says that both are there
+                _write_facts(temporary, facts)
             with manifest.write_artifact(piece, {"begin": begin}) as temporary:
                 np.save(temporary, features)
             progress.update(count)
     fabric.barrier()
     if fabric.is_global_zero:
         _join(pieces, into, len(clips))
+        _join_facts(pieces, facts_file(file))
         console.say(f"extract: {file.stem} of {len(clips)} videos")
     fabric.barrier()
 
@@ -86,17 +90,56 @@ def forget_pieces(file: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _features(fabric: Fabric, network: Network | Frozen, clips: ViewClips, loading: Loading, batch: int) -> np.ndarray:
-    """Return features [videos, views, ...] of a piece."""
+def facts_file(file: Path) -> Path:
+    """Return where what a backbone says of its clips (`Backbone.diagnostics`) lies, next to features."""
+    return file.with_name(f"{file.stem}.facts.npz")
+
+
+def read_facts(file: Path) -> dict[str, np.ndarray]:
+    """Return what a backbone said of the videos of a file of features, means over views [videos]; empty if nothing."""
+    if not facts_file(file).is_file():
+        return {}
+    with np.load(facts_file(file), allow_pickle=False) as opened:
+        return {name: opened[name] for name in opened.files}
+
+
+def _features(
+    fabric: Fabric, network: Network | Frozen, clips: ViewClips, loading: Loading, batch: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return features [videos, views, ...] of a piece, and what the backbone says of its videos, [videos] by name."""
     loader: Any = fabric.setup_dataloaders(
         view_loader(clips, max(1, batch // clips.spec.views), loading), use_distributed_sampler=False
     )
-    found = []
+    found, facts = [], dict[str, list[np.ndarray]]()
     with torch.inference_mode(), fabric.autocast():
         for views in loader:  # [N, V, 3, T, S, S]
             vectors = network.vectors(views.flatten(0, 1))  # [N * V, ...]
             found.append(vectors.view(*views.shape[:2], *vectors.shape[1:]).cpu().numpy())
-    return np.concatenate(found)
+            for name, values in network.backbone.diagnostics().items():
+                facts.setdefault(name, []).append(values.float().view(*views.shape[:2]).mean(dim=1).cpu().numpy())
+    return np.concatenate(found), {name: np.concatenate(parts) for name, parts in facts.items()}
+
+
+def _facts_of(piece: Path) -> Path:
+    return piece.with_suffix(".facts.npz")
+
+
+def _write_facts(file: Path, facts: Mapping[str, np.ndarray]) -> None:
+    with file.open("wb") as opened:
+        np.savez(opened, **facts)  # type: ignore[arg-type]
+
+
+def _join_facts(pieces: list[Path], file: Path) -> None:
+    """Put what a backbone says of the videos of all pieces together; no file if it says nothing."""
+    parts = []
+    for piece in pieces:
+        with np.load(_facts_of(piece), allow_pickle=False) as opened:
+            parts.append({name: opened[name] for name in opened.files})
+    if not parts[0]:
+        file.unlink(missing_ok=True)
+        return
+    with storage.atomic_write(file) as temporary:
+        _write_facts(temporary, {name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def _join(pieces: list[Path], file: Path, videos: int) -> None:

@@ -15,6 +15,7 @@ _EACH = 5  # of the best and of the worst, where not all are shown
 _HARDEST = 10
 BLOCK = 10  # classes of the most confused part of a large matrix
 _PAIRS = 10
+_FACTS = 5  # of a backbone's
 
 _KNOWN = {
     "closed_accuracy": "Accuracy ↑",
@@ -127,6 +128,35 @@ def matrices(results: Sequence[Result]) -> list[Confusion]:
     """Return the confusion matrices of the results that have a threshold to decide with."""
     found = [(position, result, confusion.matrix(result.metrics)) for position, result in enumerate(results)]
     return [_confusion(position, result.name, whole) for position, result, whole in found if whole is not None]
+
+
+def diagnostics(result: Result) -> Listing | None:
+    """Return what the backbone says of the test videos of each class, means, the lowest first; None if nothing."""
+    if not result.classes:
+        return None
+    names = list(dict.fromkeys(name for means in result.classes.values() for name in means))[:_FACTS]
+    roles = result.rows[result.rows["role"].isin(["known", "unknown"])]
+    role_of = {(source, label): role for source, label, role in roles[["source", "label", "role"]].to_numpy()}
+    order = sorted(result.classes, key=lambda key: ([result.classes[key].get(name, 0.0) for name in names], key))
+    lines = [
+        cells(
+            label,
+            source,
+            role_of.get((source, label), ""),
+            *(_mean(result.classes[source, label], name) for name in names),
+        )
+        for source, label in order
+    ]
+    if len(order) > ALL:
+        lines = [*lines[:_EACH], cells("…", *[""] * (len(names) + 2)), *lines[-_EACH:]]
+    columns = [Column("Class"), Column("Source"), Column("Role")]
+    columns += [Column(name.replace("_", " ").capitalize(), numeric=True) for name in names]
+    table = Table(f"What the backbone of {result.name} says of each class", columns, lines)
+    return Listing(table, _some(len(order), 2 * _EACH))
+
+
+def _mean(means: Mapping[str, float], name: str) -> str:
+    return f"{means[name]:.3f}" if name in means else ""
 
 
 def _confusion(position: int, name: str, whole: Matrix) -> Confusion:

@@ -1,5 +1,6 @@
 """What a report is about: scores tables found in folders, their numbers, and whether they may be compared."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,8 @@ class Result(NamedTuple):
     rows: pd.DataFrame
     metrics: Mapping[str, Any]  #: what `osarbench.scores.metrics.evaluate` returned
     facts: Mapping[str, Any]  #: protocol, backbone, seed, deviations ..., where they are stated
+    #: what the backbone says of the videos of a source and class, means by name; empty if it says nothing
+    classes: Mapping[tuple[str, str], Mapping[str, float]] = {}
 
     @property
     def protocol(self) -> str | None:
@@ -136,7 +139,24 @@ def _result(name: str, file: Path) -> Result:
         numbers = metrics.evaluate(rows, **settings_of(file, facts))
     except OsarbenchError as error:
         raise OsarbenchError(f"{file}: {error}") from error
-    return Result(name, file, rows, numbers, facts)
+    return Result(name, file, rows, numbers, facts, _classes(file.with_name("diagnostics.json")))
+
+
+def _classes(file: Path) -> dict[tuple[str, str], dict[str, float]]:
+    """Return means by source and class of the ``diagnostics.json`` of a run, if there is one."""
+    if not file.is_file():
+        return {}
+    try:
+        sources = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            (source, label): {name: float(mean) for name, mean in means.items()}
+            for source, facts in sources.items()
+            for label, means in facts.get("classes", {}).items()
+        }
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise OsarbenchError(
+            f"{file} is not what a run writes: {str(error)[:200]}. Delete it to leave it out."
+        ) from error
 
 
 def _tested(result: Result) -> dict[tuple[str, str], tuple[str, str]]:

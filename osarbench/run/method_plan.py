@@ -14,6 +14,7 @@ from osarbench.artifacts.code import Code
 from osarbench.artifacts.steps import Step
 from osarbench.interfaces.method import FewShotMethod, Head, Method
 from osarbench.interfaces.task import Task
+from osarbench.model import extract
 from osarbench.protocols import protocol as protocols
 from osarbench.run import scoring
 from osarbench.run.head_plan import TESTED, code_of
@@ -176,7 +177,9 @@ def _score(head: Scored, method: Method, settings: Mapping[str, Any], step: Step
     rows, features = head.rows(*TESTED), np.load(head.tested.file, mmap_mode="r")
     decisions = scoring.decide(method, head.head, features, rows["video"].to_numpy(), names)
     parts.append(head.task.table(rows, decisions, names))
-    facts = scoring.diagnostics(method, head.head, features, rows, names)
+    facts: dict[str, dict[str, Any]] = {**scoring.diagnostics(method, head.head, features, rows, names)}
+    for source, said in scoring.by_class(rows, extract.read_facts(head.tested.file)).items():
+        facts[source] = {**facts.get(source, {}), **said}
     if facts:
         storage.write_text(step.file.with_name("diagnostics.json"), json.dumps(facts, indent=1) + "\n")
     tables.write(pd.concat(parts, ignore_index=True), into)

@@ -1,7 +1,7 @@
 """A method turns features into the scores table."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -96,6 +96,23 @@ def diagnostics(
             for name, mean in facts.items():
                 sums[name] = sums.get(name, 0.0) + float(mean) * len(part)
         found[source] = {name: total / len(places) for name, total in sums.items()}
+    return found
+
+
+def by_class(rows: pd.DataFrame, facts: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
+    """Return means of what a backbone says of videos, by source, and under "classes" by class; empty if nothing.
+
+    Args:
+        rows: N rows of the index.
+        facts: [N] by name.
+    """
+    if not facts:
+        return {}
+    table, found = pd.DataFrame(dict(facts), index=rows.index), dict[str, dict[str, Any]]()
+    for source, its in table.groupby(rows["source"]):
+        labels = its.groupby(rows["label"].loc[its.index]).mean()
+        means: dict[str, Any] = {str(name): mean for name, mean in its.mean().items()}
+        found[str(source)] = {**means, "classes": labels.to_dict("index")}
     return found
 
 

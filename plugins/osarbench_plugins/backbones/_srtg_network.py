@@ -220,10 +220,22 @@ class SRTGNetwork(ResidualNetwork):
     def diagnostics(self) -> Mapping[str, Tensor]:
         """Return what the last forward pass says of each of its N clips, float [N] by name; nothing without gates.
 
-        "gates_open" is the share of the network's gates that are open for a clip.
+        "gates_open" is the share of the network's gates that are open for a clip, "gates_open layer1" that of a stage,
+        and "gate layer1.0" whether that block's is.
         """
-        decisions = [unit.open for unit in self._units() if unit.open is not None]
-        return {"gates_open": torch.stack(decisions).float().mean(dim=0)} if decisions else {}
+        decisions = {
+            name.removesuffix(".sar"): module.open.float()
+            for name, module in self.named_modules()
+            if isinstance(module, SqueezeAndRecursion) and module.open is not None
+        }
+        if not decisions:
+            return {}
+        stages: dict[str, list[Tensor]] = {}
+        for name, decision in decisions.items():
+            stages.setdefault(f"gates_open {name.split('.')[0]}", []).append(decision)
+        groups = {"gates_open": [*decisions.values()], **stages}
+        shares = {name: torch.stack(members).mean(dim=0) for name, members in groups.items()}
+        return {**shares, **{f"gate {name}": decision for name, decision in decisions.items()}}
 
     def _units(self) -> list[SqueezeAndRecursion]:
         return [module for module in self.modules() if isinstance(module, SqueezeAndRecursion)]
