@@ -26,6 +26,7 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 EXTRAS = {
     "cv2": "flow",
     "h5py": "hdf5",
+    "kornia": "augment",
     "peft": "transformers",
     "pyarrow": "parquet",
     "ray": "ray",

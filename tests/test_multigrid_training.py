@@ -21,7 +21,8 @@ from osarbench.model import train
 from osarbench.model.course import Course, MultigridCourse, clip_shapes, course_of, schedule_of
 from osarbench.model.split_norms import split_norms
 from osarbench.protocols import protocol as protocols
-from osarbench.protocols.protocol import Multigrid, Training
+from osarbench.protocols.multigrid import Multigrid
+from osarbench.protocols.protocol import Training
 from osarbench.run.config import RunConfig
 from osarbench.run.run import Entry, run
 

@@ -14,6 +14,7 @@ from osarbench.interfaces.clip import ClipSpec
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import strict_toml
 from osarbench.protocols.augment import Augment
+from osarbench.protocols.multigrid import Multigrid
 from osarbench.protocols.strict_toml import STRICT
 
 Positive = Annotated[float, Field(gt=0)]
@@ -48,19 +49,6 @@ class Unknown:
     classes: tuple[str, ...] = ()  #: a subset; empty: all classes of the splits
     exclude: Mapping[str, str] = Field(default_factory=dict)  #: class -> why it is not unknown
     contested: Mapping[str, str] = Field(default_factory=dict)  #: class -> why results are also given without it
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class Multigrid:
-    """``[training.multigrid]``: smaller clips in larger batches, in cycles (`osarbench.data.multigrid`)."""
-
-    variant: Literal["wu2020", "srtg"] = "wu2020"
-    long: bool = True  #: whether the shape of batches changes between spans of epochs, or quarters of one
-    short: bool = True  #: whether the size of clips changes from batch to batch
-    epoch_factor: Positive | None = None  #: of "wu2020": how many times as many epochs; None: as published, 1.5
-    #: How many clips of a device a batch norm takes its statistics from; 0: all of a batch. None: as published, 8 in
-    #: "wu2020", all in "srtg".
-    norm_clips: Annotated[int, Field(ge=0, le=2**20)] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
