@@ -45,7 +45,13 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
         actors.actors,
         actors.tubes,
     ),
-    "Check data and published results": (audits.audit, audits.overlap, published.import_, published.reproduce),
+    "Check data and published results": (
+        audits.audit,
+        audits.overlap,
+        published.import_,
+        published.reproduce,
+        published.differences,
+    ),
     "Write plugins": (authoring.new, authoring.check),
 }
 

@@ -559,4 +559,11 @@ MUTATIONS: list[Mutation] = [
             "augmentation moves corners outward": ("corners + towards * inward", "corners - towards * inward"),
         },
     ),
+    *_of(
+        "osarbench/published/differences.py", "test_differences", {
+            "repeated rows are kept": ("    left[rows] = False\n", ""),
+            "excluded classes are compared": ("_take(unknown, kept)", "unknown"),
+            "the first less the second": ("difference=-100 * its.value", "difference=100 * its.value"),
+        },
+    ),
 ]  # fmt: skip

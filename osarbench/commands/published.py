@@ -99,6 +99,29 @@ def reproduce(paper: str, folder: Path, json_file: Path | None) -> None:
         storage.write_text(json_file, text.reproduction_json(published, result, compared))
 
 
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=FOLDER, metavar="FOLDER...")
+@click.option("--draws", type=click.IntRange(min=100), default=2000, show_default=True, help="Bootstrap replicates.")
+@click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
+              help="Keep the result for the pages of a leaderboards folder.")  # fmt: skip
+def differences(folders: Sequence[Path], draws: int, publish_to: Path | None) -> None:
+    """Say which differences between published methods are more than chance, and how far two files of one lie apart.
+
+    FOLDERS hold the score files of PSL and UOSR as they were published (results/, results_ft_hmdb/ ...). The methods of
+    a table are compared on the same videos, whole classes resampled.
+    """
+    from osarbench.leaderboard.differences import FILE
+    from osarbench.published import differences as compared
+    from osarbench.published import differences_text, tables
+
+    found = compared.differences([tables.read(name) for name in tables.names()], folders, draws=draws)
+    click.echo("\n\n".join(differences_text.text(its) for its in found))
+    for its in found if publish_to is not None else ():
+        file = Path(str(publish_to)) / its.protocol / FILE
+        compared.write(its, file)
+        click.echo(f"\nkept in {file}; osarbench leaderboard shows it")
+
+
 def _publish(
     rows: "pd.DataFrame", origin: Mapping[str, Any], folder: Path, *, protocol: str | None, backbone: str | None,
     method: str | None,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from osarbench import __version__
 from osarbench.errors import OsarbenchError
-from osarbench.leaderboard import entries, markdown, reported, staleness
+from osarbench.leaderboard import differences, entries, markdown, reported, staleness
 from osarbench.leaderboard.markdown import escape
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol as protocols
@@ -56,6 +56,7 @@ def render(folder: Path) -> dict[Path, str]:
         OsarbenchError: an entry is not what it says, see `osarbench.leaderboard.entries.read`.
     """
     published = {path.name for path in folder.glob("*") if path.is_dir() and any(path.glob("*/*.csv.gz"))}
+    published |= {path.parent.name for path in folder.glob(f"*/{differences.FILE}")}
     names = sorted(published | {name for name in benchmark_files.shipped() if reported.papers(name)})
     return {folder / f"{name}.md": _page(_protocol(name, folder / name), folder / name) for name in names}
 
@@ -117,6 +118,9 @@ def _page(protocol: Protocol, folder: Path) -> str:
         parts.append(f"## {escape(backbone)}\n\n{_board(protocol, members, staleness.read_marks(folder))}\n")
     if not by_backbone:
         parts.append(f"No entry yet: `osarbench run --protocol {protocol.name} --publish` adds one.\n")
+    told = differences.section(folder)
+    if told is not None:
+        parts.append(told)
     papers = reported.papers(protocol.name)
     if papers:
         parts.append(reported.section(papers, protocol.name))
