@@ -557,6 +557,32 @@ MUTATIONS: list[Mutation] = [
             "augmentation's contrast about white": ("127 + float(draw.uniform(*factors)) * (clip.float() - 127)", "255 + float(draw.uniform(*factors)) * (clip.float() - 255)"),
             "augmentation turns hue as far as saturation moves": ("h + 2 * torch.pi * hue", "h + hue"),
             "augmentation moves corners outward": ("corners + towards * inward", "corners - towards * inward"),
+        "osarbench/data/perturbations.py", "test_diagnosis", {
+            "a shuffle may keep the order": ("while frames > 1 and np.array_equal(order, np.arange(frames)):", "if frames > 1:"),
+            "the first frame is repeated": ("view[:, view.shape[1] // 2]", "view[:, 0]"),
+            "background and foreground are exchanged": ("return torch.where(_foreground(view), view, blurred)", "return torch.where(_foreground(view), blurred, view)"),
+        },
+    ),
+    *_of(
+        "osarbench/run/diagnosis.py", "test_diagnosis", {
+            "a change has the wrong sign": ("sign = pair.difference, -1 if pair.first == original else 1", "sign = pair.difference, 1 if pair.first == original else -1"),
+        },
+    ),
+    *_of(
+        "osarbench/model/speed.py", "test_speed", {
+            "waiting is counted as reading by the clip": ("waiting / max(total, 1e-9)", "waiting / max(self.clips, 1e-9)"),
+        },
+    ),
+    *_of(
+        "osarbench/run/costs.py", "test_costs", {
+            "reading and computing always overlap": ("max(1 / computing, 1 / reading) if overlap", "max(1 / computing, 1 / reading) if True"),
+            "half precision features on disk": ("4.0 * total * width", "2.0 * total * width"),
+        },
+    ),
+    *_of(
+        "osarbench/data/archives.py", "test_hub", {
+            "members may climb out": ('".." in path.parts or ', ""),
+            "links are unpacked": ("None if info.isreg() else _LINKS", "None"),
         },
     ),
     *_of(
