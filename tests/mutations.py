@@ -557,6 +557,9 @@ MUTATIONS: list[Mutation] = [
             "augmentation's contrast about white": ("127 + float(draw.uniform(*factors)) * (clip.float() - 127)", "255 + float(draw.uniform(*factors)) * (clip.float() - 255)"),
             "augmentation turns hue as far as saturation moves": ("h + 2 * torch.pi * hue", "h + hue"),
             "augmentation moves corners outward": ("corners + towards * inward", "corners - towards * inward"),
+        },
+    ),
+    *_of(
         "osarbench/data/perturbations.py", "test_diagnosis", {
             "a shuffle may keep the order": ("while frames > 1 and np.array_equal(order, np.arange(frames)):", "if frames > 1:"),
             "the first frame is repeated": ("view[:, view.shape[1] // 2]", "view[:, 0]"),
