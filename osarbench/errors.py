@@ -27,10 +27,13 @@ EXTRAS = {
     "cv2": "flow",
     "h5py": "hdf5",
     "kornia": "augment",
+    "mlflow": "mlflow",
     "peft": "transformers",
     "pyarrow": "parquet",
     "ray": "ray",
+    "trackio": "trackio",
     "transformers": "transformers",
+    "wandb": "wandb",
 }
 
 

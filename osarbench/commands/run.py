@@ -67,12 +67,14 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--runs", type=FOLDER, default=Path("runs"), show_default=True, help="Where results go.")
 @click.option("--cache", type=FOLDER, help="Decoded clips and embedded data sets.  [OSARBENCH_CACHE]")
 @click.option("--redo", is_flag=True, help="Make again what was made with other settings.")
+@click.option("--tracker", type=click.Choice(["wandb", "trackio", "mlflow"]), help="Hand the results to it when the "
+              "run is done, besides TensorBoard's files.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Show what would be made and reused, and what it would cost; as `plan`.")
 @click.option("--publish", "publish_to", type=FOLDER, is_flag=False, flag_value=Path("leaderboards"),
               help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
-    publish_to: Path | None, no_train: bool, dry_run: bool, **options: Any,
+    publish_to: Path | None, no_train: bool, tracker: str | None, dry_run: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what an earlier run has made is reused, an interrupted run goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
@@ -90,6 +92,10 @@ def run(
     if dry_run:
         _show_plan(config)
         return
+    if tracker is not None:
+        from osarbench.run import trackers
+
+        trackers.check(tracker)
     failed: list[Failed] = []
     begin = time.time()
     entries = run_all(config, failed=failed, draw=draw)
@@ -98,6 +104,10 @@ def run(
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
         for entry in entries:
             click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
+    if tracker is not None:
+        made = {"protocol": config.protocol, "backbone": config.backbone, "seed": str(config.seed)}
+        runs = [trackers.tracked(entry.folder, entry.metrics["headline"], made) for entry in entries]
+        trackers.track(tracker, runs)
     if publish_to is not None:
         from osarbench.leaderboard import entries as entries_of
 
@@ -177,8 +187,8 @@ def _show_plan(config: "RunConfig") -> None:
 #: `osarbench plan`: the options of a run, without those that need one.
 plan = click.Command(
     "plan",
-    params=[its for its in run.params if its.name not in ("redo", "dry_run", "publish_to")],
-    callback=lambda **options: run.callback(**options, redo=False, dry_run=True, publish_to=None),  # type: ignore[misc]
+    params=[its for its in run.params if its.name not in ("redo", "dry_run", "publish_to", "tracker")],
+    callback=lambda **options: run.callback(**options, redo=False, dry_run=True, publish_to=None, tracker=None),  # type: ignore[misc]
     help="Show what a run would make and reuse, and its disk, memory and time, measured on this machine.",
 )
 
