@@ -17,6 +17,7 @@ from osarbench.commands import (
     compare,
     data,
     diagnose,
+    features,
     fuse,
     leaderboard,
     listing,
@@ -33,7 +34,18 @@ from osarbench.errors import OsarbenchError, did_you_mean, explained
 
 #: Commands as `osarbench --help` groups them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run methods": (run.run, run.plan, sweep.sweep, fuse.fuse, study.study, listing.list_, data.data, weights.weights),
+    "Run methods": (
+        run.run,
+        run.plan,
+        sweep.sweep,
+        fuse.fuse,
+        study.study,
+        features.import_features,
+        features.export,
+        listing.list_,
+        data.data,
+        weights.weights,
+    ),
     "Judge results": (
         results.results,
         scores.evaluate,

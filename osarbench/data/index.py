@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,7 +35,10 @@ class Index(NamedTuple):
     missing: tuple[tuple[str, str, str], ...]  #: (source, video, label) of listed videos whose file is not there
 
 
-def build(protocol: Protocol, plugins: Plugins, locations: Locations, frames: str = "frames") -> Index:
+def build(
+    protocol: Protocol, plugins: Plugins, locations: Locations, frames: str = "frames", *,
+    is_there: Callable[[Path], bool] = readers.is_there,
+) -> Index:  # fmt: skip
     """List the videos of a protocol: training, held-out calibration, known test and unknown.
 
     Args:
@@ -43,6 +46,7 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations, frames: st
         plugins: the data sets.
         locations: of their files.
         frames: the key in ``[data.NAME]`` that says where frames are (`Modality.frames`).
+        is_there: whether a video's file is; where features are at hand instead of videos, it may always be so.
 
     Raises:
         OsarbenchError: a data set is not there or incomplete where the protocol needs it whole, a class does not
@@ -69,7 +73,7 @@ def build(protocol: Protocol, plugins: Plugins, locations: Locations, frames: st
         if sections.few_shot.shots and sections.few_shot.splits:
             pool = replace(unknown, splits=sections.few_shot.splits)
             listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, datasets[-1], classes)]
-    return _present(protocol, listed, classes, datasets)
+    return _present(protocol, listed, classes, datasets, is_there)
 
 
 def open_dataset(
@@ -187,8 +191,11 @@ def _check_names(names: Iterable[str], dataset: Dataset, where: str) -> None:
             )
 
 
-def _present(protocol: Protocol, listed: list[Listed], classes: tuple[str, ...], datasets: Sequence[Dataset]) -> Index:
-    found = [readers.is_there(path) for *_, path in listed]
+def _present(
+    protocol: Protocol, listed: list[Listed], classes: tuple[str, ...], datasets: Sequence[Dataset],
+    is_there: Callable[[Path], bool],
+) -> Index:  # fmt: skip
+    found = [is_there(path) for *_, path in listed]
     there = shots.assign(protocol, [entry for entry, is_found in zip(listed, found, strict=True) if is_found])
     missing = tuple(
         (source, video.id, video.label)

@@ -20,6 +20,7 @@ from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Trainin
 from osarbench.run import recipes
 from osarbench.run import weights as starting_weights
 from osarbench.run.config import LIBRARIES, RunConfig
+from osarbench.run.imported import Imported
 from osarbench.run.weights import Weights
 
 
@@ -39,6 +40,7 @@ class Experiment:
     mode: Mode = "full"  #: what is trained
     whole: WholeVideos | None = None  #: None: a few views of each video
     dims: tuple[int, int] = (0, 0)  #: D and C of the backbone's features
+    imported: Imported | None = None  #: features in the place of the backbone
 
     @property
     def trains(self) -> bool:
@@ -72,7 +74,7 @@ class HeadSpec(NamedTuple):
         mark = f".{text_digest(dict(self.settings))}" if self.settings else ""
         if experiment.departs and experiment.trains:
             mark += f".{experiment.mode}"
-        if experiment.frozen or not experiment.trains:
+        if not experiment.trains or (experiment.frozen and experiment.imported is None):
             mark += f".{experiment.weights.mark}"
         return f"{self.head.name}{mark}-{experiment.seed}"
 
@@ -103,7 +105,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         for key, value in {"epochs": config.epochs, "batch_size": batch}.items()
         if value not in (None, getattr(training, key))
     }
-    _refuse_to_publish(config, protocol, overrides)
+    refuse_to_publish(config, protocol, overrides)
     check_settings("backbone", backbone, recipe.options, f"{protocol.file}: [backbones.{backbone.name}.options]")
     built = backbone(**recipe.options)
     weights = starting_weights.resolve(config, protocol, recipe, built)
@@ -121,7 +123,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         built.load_weights(str(weights.path))
     whole = _whole(config, recipe, mode)
     deviations = {**overrides, **_deviations(recipe, mode, weights), **_whole_deviation(recipe, whole)}
-    _refuse_to_publish(config, protocol, deviations)
+    refuse_to_publish(config, protocol, deviations)
     return Experiment(
         protocol=protocol,
         backbone=backbone,
@@ -205,7 +207,8 @@ def _trainings(
     return [replace(recipes.of_mode(one, mode), **overrides) for one in stated]
 
 
-def _refuse_to_publish(config: RunConfig, protocol: Protocol, deviations: Mapping[str, Any]) -> None:
+def refuse_to_publish(config: RunConfig, protocol: Protocol, deviations: Mapping[str, Any]) -> None:
+    """Raise an `OsarbenchError` if a run departs from its protocol and is to be published."""
     if deviations and config.publish:
         stated = ", ".join(f"{key} = {value}" for key, value in deviations.items())
         raise OsarbenchError(

@@ -18,6 +18,7 @@ from osarbench.run import probes
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment
 from osarbench.run.head_plan import NETWORK_PACKAGES, TESTED, HeadPlan, code_of
+from osarbench.run.imported_plan import ImportedPlan
 from osarbench.run.origin import commit
 from osarbench.run.videos import Videos
 
@@ -93,12 +94,13 @@ class FrozenPlan:
 class ProbePlan(HeadPlan):
     """The steps that the methods of one head on a frozen backbone share: the probe with its head, and its vectors."""
 
-    def __init__(self, frozen: FrozenPlan, methods: Sequence[Method]) -> None:
+    def __init__(self, frozen: FrozenPlan | ImportedPlan, methods: Sequence[Method]) -> None:
         super().__init__(
             frozen.config, frozen.experiment, frozen.machine, frozen.videos, frozen.decode, methods
         )  # fmt: skip
         self.frozen = frozen
-        probes.check_head(self.experiment, self.spec, self.videos.listed.classes)
+        if self.experiment.trains:
+            probes.check_head(self.experiment, self.spec, self.videos.listed.classes)
 
     @cached_property
     def training(self) -> Training:
@@ -109,13 +111,22 @@ class ProbePlan(HeadPlan):
     def steps(self) -> list[Step]:
         """What is cached, the probe, and its vectors."""
         needed = self.needs_training_features
-        cached = [self.frozen.trained_on, self.frozen.tested, *([self.frozen.fitted] if needed else [])]
+        learns = [self.frozen.trained_on] if self.experiment.trains else [self._classifier]
+        cached = [*learns, self.frozen.tested, *([self.frozen.fitted] if needed else [])]
         cached += [self.frozen.shots] if self.needs_shots else []
         return [*cached, *super().steps]
 
+    @property
+    def _classifier(self) -> Step:
+        """The step that stands for an imported classifier."""
+        assert isinstance(self.frozen, ImportedPlan)
+        return self.frozen.classifier
+
     @cached_property
     def trained(self) -> Step:
-        """The trained probe with its head."""
+        """The trained probe with its head, or the classifier that was imported."""
+        if not self.experiment.trains:
+            return self._adopted
         files = Trained(self.folder)
         section = self.experiment.protocol.sections.probe
         return Step(
@@ -147,6 +158,29 @@ class ProbePlan(HeadPlan):
             record={"commit": commit(), "weights": self.experiment.weights.facts()},
             tidy=lambda: manifest.remove(files.checkpoint),
             together=True,
+        )
+
+    @cached_property
+    def _adopted(self) -> Step:
+        return Step(
+            name=f"train {self.folder.name}",
+            output=Trained(self.folder).network,
+            inputs={"classifier": self._classifier},
+            settings={
+                "head": {"name": self.spec.head.name, "settings": self.spec.settings},
+                "classes": self.videos.listed.classes,
+            },
+            code=code_of(probes.adopt_classifier, plugins=(self.spec.head,)),
+            packages=NETWORK_PACKAGES,
+            make=lambda step, into: probes.adopt_classifier(
+                self.machine,
+                self.experiment,
+                self.spec,
+                self.videos.listed.classes,
+                classifier=self._classifier.file,
+                into=into,
+            ),
+            record={"commit": commit(), "weights": self.experiment.weights.facts()},
         )
 
     @cached_property

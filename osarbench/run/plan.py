@@ -12,6 +12,7 @@ from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment, head_spec
 from osarbench.run.frozen_plan import FrozenPlan, ProbePlan
 from osarbench.run.head_plan import HeadPlan
+from osarbench.run.imported_plan import ImportedPlan, ImportedVideos
 from osarbench.run.method_plan import Draw, MethodPlan, method_plan
 from osarbench.run.videos import Videos
 
@@ -48,16 +49,21 @@ def plan(
     Raises:
         OsarbenchError: data sets are not there, or not as the protocol needs them.
     """
-    videos = Videos(config, experiment, available, machine)
+    videos = (
+        ImportedVideos(config, experiment.protocol, experiment.imported)
+        if experiment.imported
+        else Videos(config, experiment, available, machine)
+    )
     decode = Step(
         name="decode", output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True
     )
-    frozen = FrozenPlan(config, experiment, machine, videos, decode)
+    cached: type[FrozenPlan | ImportedPlan] = ImportedPlan if experiment.imported else FrozenPlan
+    frozen = cached(config, experiment, machine, videos, decode)
     steps, planned, heads = [decode], list[MethodPlan](), list[HeadPlan]()
     for same_head in _by_head(experiment, methods):
         head = (
             ProbePlan(frozen, same_head)
-            if experiment.frozen
+            if experiment.frozen or experiment.imported
             else HeadPlan(config, experiment, machine, videos, decode, same_head)
         )
         heads.append(head)

@@ -12,6 +12,7 @@ from osarbench import console
 from osarbench.artifacts.steps import Step
 from osarbench.data.clips import ViewClips, seeded
 from osarbench.errors import OsarbenchError
+from osarbench.interfaces.backbone import SavedHead
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.interfaces.method import make_head
 from osarbench.interfaces.modality import Modality
@@ -109,7 +110,9 @@ def build_probe(experiment: Experiment, spec: HeadSpec, class_names: Sequence[st
     chosen = (
         probe.AttentiveProbe(map_dim)
         if experiment.mode == "attentive"
-        else probe.LinearProbe(dim, map_dim, standardise=experiment.protocol.sections.probe.standardise)
+        else probe.LinearProbe(
+            dim, map_dim, standardise=experiment.trains and experiment.protocol.sections.probe.standardise
+        )
     )
     return probe.ProbeNetwork(chosen, make_head(spec.head, chosen, class_names, spec.settings))
 
@@ -161,6 +164,39 @@ def make_probe(
         raise
     if machine.first:
         network.save(built, into)
+    return machine.facts()
+
+
+def adopt_classifier(
+    machine: Machine,
+    experiment: Experiment,
+    spec: HeadSpec,
+    class_names: Sequence[str],
+    *,
+    classifier: Path,
+    into: Path,
+) -> Mapping[str, Any]:
+    """Write features as they are, with a head that is a linear classifier from elsewhere.
+
+    Args:
+        machine: where this happens.
+        experiment: on imported features.
+        spec: the head.
+        class_names: [K].
+        classifier: an archive of ``weight`` [K, D] and ``bias`` [K].
+        into: the file to write.
+
+    Returns:
+        Facts for the record.
+
+    Raises:
+        OsarbenchError: the head is no linear classifier.
+    """
+    built = build_probe(experiment, spec, class_names)
+    with np.load(classifier, allow_pickle=False) as arrays:
+        tensors = {name: torch.from_numpy(arrays[name]) for name in ("weight", "bias")}
+    network.adopt(built.head, SavedHead("linear", tensors), "the imported features")
+    network.save(built, into)
     return machine.facts()
 
 

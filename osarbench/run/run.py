@@ -12,6 +12,8 @@ from osarbench.errors import OsarbenchError, did_you_mean
 from osarbench.interfaces.method import Method
 from osarbench.model.device import Machine, make_machine
 from osarbench.plugins import loading as plugins
+from osarbench.protocols import protocol as protocols
+from osarbench.run import imported, imported_plan
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import resolve
 from osarbench.run.method_plan import Draw, MethodPlan
@@ -88,7 +90,11 @@ def plan(
     methods = [made for name in names if (made := _made(available, config, name, failed)) is not None]
     if not methods:
         return None, None
-    experiment = resolve(config, available)
+    protocol = protocols.read(config.protocol)
+    found = imported.find(config.runs, protocol, config.backbone, available)
+    experiment = (
+        resolve(config, available) if found is None else imported_plan.resolve(config, protocol, found, available)
+    )
     machine = make_machine(config.device, config.devices, config.precision, config.workers)
     return make_plan(config, experiment, methods, available, machine, draw=draw), machine
 
