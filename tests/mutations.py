@@ -250,6 +250,20 @@ MUTATIONS: list[Mutation] = [
         },
     ),
     *_of(
+        "osarbench/model/averaging.py", "test_averaging", {
+            "one epoch too many in the mean": (
+                "epoch >= self.recipe.epochs - self.recipe.average_epochs", "epoch + 1 >= self.recipe.epochs - self.recipe.average_epochs"),
+            "fading averages count every step alike": (
+                'if recipe.average == "ema" else None', 'if recipe.average == "swa" else None'),
+            "statistics of the mean are those of the ends": (
+                "            _measure_statistics(network, batches)", "            pass"),
+            "frozen statistics are measured too": ("and its.training]", "]"),
+            "the mean begins anew after a break": (
+                "            self.mean.load_state_dict(state)", "            pass"),
+            "the mean is not used": ("self.parts.load_state_dict(self.mean.module.state_dict())", "pass"),
+        },
+    ),
+    *_of(
         "osarbench/model/optimize.py", "test_optimize", {
             "warm-up ignored under a cosine": ("return warmup * 0.5 * (1", "return 0.5 * (1"),
             "warm-up ignored under steps": ("return warmup * float(0.1 **", "return float(0.1 **"),

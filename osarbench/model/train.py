@@ -21,6 +21,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.method import Progress
 from osarbench.model import network as networks
 from osarbench.model import speed
+from osarbench.model.averaging import WeightAverage
 from osarbench.model.course import Course, course_of
 from osarbench.model.device import Machine
 from osarbench.model.network import Network
@@ -96,18 +97,23 @@ def train(
     module, optimizer = fabric.setup(network, make_optimizer(network, recipe, fused=fused))
     course = course_of(recipe, clips, seed, rank=fabric.global_rank, processes=fabric.world_size)
     loader = fabric.setup_dataloaders(course.loader(loading), use_distributed_sampler=False)
-    begin = _resume(fabric, network, optimizer, into, identity)
+    average = WeightAverage(network, recipe)
+    begin = _resume(fabric, network, optimizer, average, into, identity)
     log = _Log(into, begin) if fabric.is_global_zero else None
     with split_norms(network, enabled=recipe.multigrid is not None) as norms:
         for epoch in range(begin, course.epochs):
             course.begin(epoch)
             module.train()
             networks.hold(network.backbone, recipe.frozen, batch_norms=recipe.freeze_batch_norm)
-            done = _epoch(fabric, module, optimizer, loader, course, norms, epoch, into)
+            done = _epoch(fabric, module, optimizer, loader, course, norms, average, epoch, into)
+            average.after_epoch(epoch)
             if log is not None:
                 log.epoch(epoch, course.epochs, done)
-                _checkpoint(network, optimizer, fabric, epoch, into, identity)
+                _checkpoint(network, optimizer, fabric, epoch, into, identity, average)
             fabric.barrier()
+    if recipe.average != "none":
+        course.begin(recipe.epochs)
+        average.replace(network, loader)
     if log is not None:
         log.close()
     fabric.barrier()
@@ -120,6 +126,7 @@ def _epoch(
     loader: Any,
     course: Course,
     norms: SplitNorms,
+    average: WeightAverage,
     epoch: int,
     into: Trained,
 ) -> Epoch:
@@ -144,6 +151,7 @@ def _epoch(
                 fabric.clip_gradients(module, optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False)
             optimizer.step()
             optimizer.zero_grad()
+            average.after_step()
             for name, term in {"loss": loss, **terms}.items():
                 sums[name] = sums.get(name, torch.zeros((), device=fabric.device)) + term.detach() * len(labels)
             correct += (logits.detach().argmax(dim=1) == labels).sum()
@@ -176,7 +184,13 @@ def _check_loss(loss: Tensor, epoch: int, into: Trained) -> None:
 
 
 def _checkpoint(
-    network: Network, optimizer: Any, fabric: Fabric, epoch: int, into: Trained, identity: manifest.Identity
+    network: Network,
+    optimizer: Any,
+    fabric: Fabric,
+    epoch: int,
+    into: Trained,
+    identity: manifest.Identity,
+    average: WeightAverage,
 ) -> None:
     state = {
         "epoch": epoch,
@@ -184,6 +198,7 @@ def _checkpoint(
         "head": network.head.state_dict(),
         "auxiliary": None if network.auxiliary is None else network.auxiliary.state_dict(),
         "optimizer": optimizer.state_dict(),
+        "average": average.state(),
         "generator": torch.get_rng_state(),
         "device_generator": torch.cuda.get_rng_state(fabric.device) if fabric.device.type == "cuda" else None,
     }
@@ -191,7 +206,9 @@ def _checkpoint(
         torch.save(state, temporary)
 
 
-def _resume(fabric: Fabric, network: Network, optimizer: Any, into: Trained, identity: manifest.Identity) -> int:
+def _resume(
+    fabric: Fabric, network: Network, optimizer: Any, average: WeightAverage, into: Trained, identity: manifest.Identity
+) -> int:
     """Return the epoch to begin with: after the last one of a checkpoint of this identity, else 0."""
     if not manifest.is_fresh(into.checkpoint, identity, redo=True):
         return 0
@@ -201,6 +218,7 @@ def _resume(fabric: Fabric, network: Network, optimizer: Any, into: Trained, ide
     if network.auxiliary is not None:
         network.auxiliary.load_state_dict(state["auxiliary"])
     optimizer.load_state_dict(state["optimizer"])
+    average.load(state["average"])
     torch.set_rng_state(state["generator"])
     if state["device_generator"] is not None and fabric.device.type == "cuda":
         torch.cuda.set_rng_state(state["device_generator"], fabric.device)

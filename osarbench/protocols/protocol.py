@@ -87,6 +87,9 @@ class Training:
     freeze_batch_norm: bool = False  #: all batch norms of the backbone keep their running statistics
     multigrid: Multigrid | None = None  #: None: all batches alike
     augment: Augment | None = None  #: beyond the crop, flip and colours of the clip
+    average: Literal["none", "ema", "epochs"] = "none"  #: the network is the mean of its weights along the training
+    ema_decay: Share = 0.99  #: of "ema": what is left of the mean so far at each step
+    average_epochs: Count = 5  #: of "epochs": weights at the ends of so many last epochs
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
