@@ -32,7 +32,7 @@ def diagnose(folder: Path, *conditions: str) -> diagnosis.Diagnosis:
     read = diagnosis.config_of(
         folder, config.locations, protocol=config.protocol, plugin_files=config.plugin_files, device="cpu"
     )
-    assert (read.methods, read.backbone, read.seed, read.runs) == (("toy_nearest",), "toy", 0, config.runs)
+    assert (read.methods, read.backbone, read.seeds, read.runs) == (("toy_nearest",), "toy", (0,), config.runs)
     return diagnosis.diagnose(folder, read, conditions=conditions, draws=200)
 
 

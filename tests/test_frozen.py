@@ -43,7 +43,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     folder = tmp_path_factory.mktemp("frozen")
     run(asked(folder, cache, "dnn", "toy_nearest", epochs=30))
     before = times(folder / RUNS / "frozen.random")
-    run(asked(folder, cache, "dnn", "edl", epochs=30, seed=1))
+    run(asked(folder, cache, "dnn", "edl", epochs=30, seeds=(1,)))
     assert times(folder / RUNS / "frozen.random") == before
     return folder / RUNS
 

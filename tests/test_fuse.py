@@ -26,7 +26,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Two runs of one protocol with other seeds, the second with its training videos' features too."""
     folder = tmp_path_factory.mktemp("two")
     for seed in (0, 1):
-        run(request(folder, folder / "cache", "dnn", "toy_nearest", seed=seed))
+        run(request(folder, folder / "cache", "dnn", "toy_nearest", seeds=(seed,)))
     top = folder / "runs" / "toy" / "toy"
     return top / "linear-0", top / "linear-1"
 

@@ -16,6 +16,7 @@ import pytest
 from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.protocols import protocol, strict_toml
+from osarbench.protocols.clips import clip_spec
 from osarbench.published import importing
 
 DIGITS = "9" * 5000
@@ -168,7 +169,7 @@ def test_a_protocol_whose_name_is_no_folder_is_refused(name: str, tmp_path: Path
 
 def test_what_is_no_absurdity_is_read(tmp_path: Path) -> None:
     assert protocol.read(written(tmp_path, "my own protocol v1.2.toml", batch_size=1_000_000)).name
-    assert protocol.clip_spec(ClipSpec(), {"segments": 25, "frames": 64}, "here").length == 1600
+    assert clip_spec(ClipSpec(), {"segments": 25, "frames": 64}, "here").length == 1600
     assert strict_toml.read(Path(text("a.toml", "[a.b.c.d]\ne = [[[1]]]")(tmp_path)))["a"]
 
 

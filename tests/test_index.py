@@ -1,6 +1,7 @@
 """Which videos a protocol uses, and what is said when the data sets do not fit it."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -62,7 +63,7 @@ def test_a_missing_video_stops_a_protocol_that_must_be_complete(
     read = protocol.read(str(tmp_path / "toy-x.toml"))
     with pytest.raises(OsarbenchError, match=r"1 of \d+ videos of the protocol 'toy-x' are missing"):
         index.build(read, plugins.Plugins({"toy": toy}, {}, {}), found)
-    partial = protocol.Protocol("p", "0", read.file, protocol.replace(read.sections, complete=False))  # type: ignore[attr-defined]
+    partial = protocol.Protocol("p", "0", read.file, replace(read.sections, complete=False))
     assert len(index.build(partial, plugins.Plugins({"toy": toy}, {}, {}), found).missing) == 1
 
 

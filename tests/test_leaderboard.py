@@ -125,6 +125,59 @@ def test_rows_that_cannot_be_told_apart_share_a_rank(boards: Path) -> None:
     assert (ranks["dnn"], ranks["twin"], ranks["dear"]) == ("1", "1", "3")
 
 
+def test_a_row_of_fewer_seeds_is_not_ranked_and_says_so(boards: Path) -> None:
+    (boards / "motion/tsm/dear-1.csv.gz").unlink()
+    (boards / "motion/tsm/dear-2.csv.gz").unlink()
+    leaderboard.mark_stale(boards, "made by earlier code")
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    rows = {cells[2].strip(" †"): cells for line in page.splitlines() if len(cells := line.split("|")) > 8}
+    assert (rows["dnn"][1].strip(), rows["dnn"][4].strip()) == ("1", "3")
+    assert (rows["dear"][1].strip(), rows["dear"][4].strip()) == ("", "1 ‡")
+    assert "‡ Not ranked, for the ranked rows have 3 seeds and these have not: dear (1)." in page
+    assert "`--seeds 0,1,2`" in page
+
+
+def test_the_interval_over_videos_does_not_widen_with_the_spread_of_seeds(boards: Path) -> None:
+    def interval() -> tuple[str, str]:
+        page = leaderboard.render(boards)[boards / "motion.md"]
+        cells = next(line for line in page.splitlines() if "| dear" in line).split("|")
+        return cells[6].strip(), cells[7].strip()
+
+    before = interval()
+    for seed in (1, 2):  # three times the same training: no spread
+        file = boards / f"motion/tsm/dear-{seed}.csv.gz"
+        first = boards / "motion/tsm/dear-0.csv.gz"
+        table.write(table.read(first), file, facts={**(table.read_facts(first) or {}), "seed": seed})
+    after = interval()
+    assert "±" in before[0]
+    assert after[0].endswith("± 0.00")
+    low, high = (float(part) for part in after[1].split(" to "))
+    once_low, once_high = (float(part) for part in before[1].split(" to "))
+    assert high - low == pytest.approx(once_high - once_low, abs=1.0)
+
+
+def test_a_board_of_draws_is_of_means_over_them_and_not_ranked(tmp_path: Path) -> None:
+    text = (Path(__file__).with_name("toy.toml")).read_text().replace('splits = ["unknown"]', 'splits = ["test"]')
+    known = ['"red", "green"', '"blue", "green"', '"red", "blue"']
+    file, boards = tmp_path / "boards/drawn/drawn.toml", tmp_path / "boards"
+    file.parent.mkdir(parents=True)
+    file.write_text(text + "".join(f"[[draws]]\nknown = [{names}]\n" for names in known))
+    for one in run(request(tmp_path, tmp_path / "cache", protocol=str(file), draws=(0, 1), seeds=(0, 1))):
+        assert one.folder.parents[2].name == f"draw-{one.draw}"
+        entries.publish_run(one.scores, boards)
+    assert (tmp_path / "boards/drawn/toy/dnn-draw1-0.csv.gz").is_file()
+    page = leaderboard.render(boards)[tmp_path / "boards/drawn.md"]
+    (row,) = [line.split("|") for line in page.splitlines() if line.startswith("| dnn")]
+    assert [cell.strip() for cell in row[2:5]] == ["run", "2 ‡", "2"]
+    assert re.fullmatch(r"\d+\.\d\d ± \d+\.\d\d \(\d+\.\d\d\)", row[6].strip())
+    assert "‡ Not of all 3 draws" in page
+    first = tmp_path / "boards/drawn/toy/dnn-draw0-0.csv.gz"
+    facts = {key: value for key, value in (table.read_facts(first) or {}).items() if key != "draw"}
+    table.write(table.read(first), first.with_name("dnn-0.csv.gz"), facts=facts)
+    with pytest.raises(OsarbenchError, match="does not say which draw of classes of 'drawn' it is of"):
+        leaderboard.render(boards)
+
+
 def test_a_row_that_was_rescored_is_not_ranked_with_runs(boards: Path) -> None:
     file = boards / "motion/tsm/dear-0.csv.gz"
     facts = {**(table.read_facts(file) or {}), "method": "theirs", "tier": "re-scored", "seed": 0}

@@ -8,6 +8,7 @@ from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol
+from osarbench.protocols.clips import clip_spec
 
 SMALL = """
 title = "small"
@@ -70,7 +71,7 @@ def test_a_backbone_section_overrides_the_recipe_for_that_backbone_alone(tmp_pat
     read = protocol.read(write(tmp_path, text))
     assert read.recipe("tsm").training.learning_rate == 0.5
     assert read.recipe("i3d").training.learning_rate == 0.1
-    assert protocol.clip_spec(ClipSpec(), read.recipe("tsm").clips, "").size == 96
+    assert clip_spec(ClipSpec(), read.recipe("tsm").clips, "").size == 96
 
 
 def test_the_hash_is_that_of_what_the_file_says_not_of_its_comments(tmp_path: Path) -> None:

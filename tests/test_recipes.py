@@ -12,6 +12,7 @@ from osarbench.model.optimize import make_optimizer
 from osarbench.plugins import loading as plugins
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol
+from osarbench.protocols.clips import clip_spec
 from osarbench.scores import metrics
 
 LOADED = plugins.load()
@@ -59,7 +60,7 @@ def test_dear_takes_the_published_views_and_clips_gradients_at_the_published_nor
     recipe = read.recipe(backbone, "dear")
     with torch.device("meta"):
         spec = LOADED.backbone(backbone)(**recipe.options).clip
-    assert protocol.clip_spec(spec, recipe.clips, "here").views == views
+    assert clip_spec(spec, recipe.clips, "here").views == views
     assert recipe.training.clip_norm == clip_norm
 
 

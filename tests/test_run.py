@@ -160,7 +160,7 @@ def test_a_run_is_the_same_twice(tmp_path: Path, cache: Path) -> None:
 
 def test_another_seed_is_another_entry(tmp_path: Path, cache: Path) -> None:
     (first,) = run(request(tmp_path, cache))
-    (second,) = run(request(tmp_path, cache, seed=1))
+    (second,) = run(request(tmp_path, cache, seeds=(1,)))
     assert first.folder != second.folder
     assert not scores(first)["uncertainty"].equals(scores(second)["uncertainty"])
 

@@ -140,7 +140,7 @@ def test_the_work_of_a_killed_ray_worker_is_taken_up_by_another(tmp_path: Path) 
     assert killed
     assert [outcome.error for outcome in outcomes] == [None, None]
     for seed in (0, 1):
-        (alone,) = run(request(tmp_path / "alone", tmp_path / "cache", "dnn", seed=seed))
+        (alone,) = run(request(tmp_path / "alone", tmp_path / "cache", "dnn", seeds=(seed,)))
         swept = tmp_path / f"runs/toy/toy/linear-{seed}/dnn/scores.csv"
         pd.testing.assert_frame_equal(pd.read_csv(swept), pd.read_csv(alone.folder / "scores.csv"))
 

@@ -135,12 +135,13 @@ def _fill(
     from osarbench.data import store as stores
     from osarbench.plugins import loading as plugins
     from osarbench.protocols import protocol as protocols
+    from osarbench.protocols.clips import clip_spec
     from osarbench.run import samples
 
     available = plugins.load(kinds=("datasets", "modalities", "backbones"), files=list(plugin_files))
     read, kind, found = protocols.read(protocol), available.backbone(backbone), locations.find(data=data, cache=cache)
     recipe = read.recipe(kind.name)
-    spec = protocols.clip_spec(kind(**recipe.options).clip, recipe.clips, str(read.file))
+    spec = clip_spec(kind(**recipe.options).clip, recipe.clips, str(read.file))
     modality = available.modality(spec.modality)
     if flow_only and modality.frames == "frames":
         raise OsarbenchError(f"The backbone '{backbone}' is not fed flow. Name one that is: --backbone tsn_flow.")

@@ -132,6 +132,8 @@ def _publish(
     from osarbench.protocols import protocol as protocols
 
     read = protocols.read(str(protocol))
+    if read.sections.draws:
+        raise OsarbenchError(f"The protocol '{read.name}' has draws of classes; files of scores are not published so.")
     entries.check_sources(rows, read, "The file")
     excluded = {name for unknown in read.sections.unknown for name in unknown.exclude}
     unknown_rows = rows["role"] == "unknown"

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from osarbench import output
-from osarbench.commands.options import FILE, FOLDER
+from osarbench.commands.options import FILE, FOLDER, Numbers
 from osarbench.commands.plan_text import plan_text
 from osarbench.errors import OsarbenchError, explained
 
 if TYPE_CHECKING:
     from osarbench.run.config import RunConfig
+    from osarbench.run.run import Entry
 
 
 def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -34,9 +35,11 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
 @click.option(
     "--protocol", default="motion", show_default=True, metavar="NAME|FILE.toml", help="What is known and unknown."
 )
-@click.option(
-    "--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of weights, order, augmentation."
-)
+@click.option("--seed", type=click.IntRange(min=0), help="Of weights, order, augmentation.  [0]")
+@click.option("--seeds", type=Numbers(), metavar="0-4|0,2,5", help="Several at once: a training each; shown are mean "
+              "and spread.")  # fmt: skip
+@click.option("--draws", type=Numbers(every="all"), metavar="all|0-4|0,2", default="all", show_default=True,
+              help="Draws of classes, of a protocol that has some.")  # fmt: skip
 @click.option("--data", type=FOLDER, help="Folder that contains ucf101/, hmdb51/ ...  [OSARBENCH_DATA]")
 @click.option("--weights", metavar="FILE|DIR|none|LIBRARY", help="Pretrained weights to start from; torchvision, timm "
               "or pytorchvideo: downloaded from there.  [OSARBENCH_WEIGHTS]")  # fmt: skip
@@ -74,7 +77,8 @@ def _batch_size(ctx: click.Context, parameter: click.Parameter, value: str | Non
               help="Add the entries to a leaderboards folder.")  # fmt: skip
 def run(
     methods: Sequence[str], settings: Sequence[str], data: Path | None, weights: str | None, cache: Path | None,
-    publish_to: Path | None, no_train: bool, tracker: str | None, dry_run: bool, **options: Any,
+    publish_to: Path | None, no_train: bool, tracker: str | None, dry_run: bool, seed: int | None,
+    seeds: tuple[int, ...] | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train, score and evaluate; what an earlier run has made is reused, an interrupted run goes on."""
     # How long OpenMP threads spin while they wait is read when torch is imported. The default makes everything ten
@@ -82,12 +86,20 @@ def run(
     # Whoever has set either of these knows better.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    from osarbench.commands.scores import print_metrics
     from osarbench.reports.figures import draw
     from osarbench.run.run import Failed
     from osarbench.run.run import run as run_all
 
-    given = {"settings": settings, "data": data, "weights": weights, "cache": cache, "no_train": no_train}
+    if seed is not None and seeds is not None:
+        raise OsarbenchError("--seed and --seeds are both given. Name all seeds with --seeds, such as --seeds 0-4.")
+    given = {
+        "seeds": seeds or (seed or 0,),
+        "settings": settings,
+        "data": data,
+        "weights": weights,
+        "cache": cache,
+        "no_train": no_train,
+    }
     config = config_of({**options, **given}, _split(methods), publish=publish_to is not None)
     if dry_run:
         _show_plan(config)
@@ -101,12 +113,9 @@ def run(
     entries = run_all(config, failed=failed, draw=draw)
     output.shown_only = True
     if entries:  # of the processes of a distributed run, the first alone has them
-        print_metrics({entry.folder.name: entry.metrics for entry in entries})
-        for entry in entries:
-            click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
+        _print_results(entries)
     if tracker is not None:
-        made = {"protocol": config.protocol, "backbone": config.backbone, "seed": str(config.seed)}
-        runs = [trackers.tracked(entry.folder, entry.metrics["headline"], made) for entry in entries]
+        runs = [trackers.tracked(entry.folder, entry.metrics["headline"], _facts(config, entry)) for entry in entries]
         trackers.track(tracker, runs)
     if publish_to is not None:
         from osarbench.leaderboard import entries as entries_of
@@ -172,6 +181,34 @@ def _speeds(folder: Path, begin: float) -> str:
 
 def _split(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name.strip() for text in names for name in text.split(",") if name.strip()))
+
+
+def _facts(config: "RunConfig", entry: "Entry") -> dict[str, str]:
+    """Return what a tracker is told of a result besides its numbers."""
+    draw = {} if entry.draw is None else {"draw": str(entry.draw)}
+    return {"protocol": config.protocol, "backbone": config.backbone, "seed": str(entry.seed), **draw}
+
+
+def _print_results(entries: "Sequence[Entry]") -> None:
+    """Print the numbers of a run, and where its files are."""
+    from tabulate import tabulate
+
+    from osarbench.commands.scores import print_metrics
+    from osarbench.reports import seeds
+    from osarbench.scores import table
+
+    if len({(entry.seed, entry.draw) for entry in entries}) == 1:
+        print_metrics({entry.folder.name: entry.metrics for entry in entries})
+    else:
+        cells = [
+            seeds.Cell(its.folder.name, its.seed, its.draw, its.metrics, table.read(its.scores)) for its in entries
+        ]
+        headers, lines = seeds.rows(cells)
+        align = ["left", "left", *["right"] * (len(headers) - 2)]
+        click.echo(tabulate(lines, headers=headers, disable_numparse=True, colalign=align))
+        click.echo("\n" + "\n".join(["Percent.", *seeds.legend(cells)]))
+    for entry in entries:
+        click.echo(f"{entry.folder.name}: {entry.folder}/ (scores.csv, metrics.json, scores.png)")
 
 
 def _show_plan(config: "RunConfig") -> None:

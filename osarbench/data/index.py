@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from osarbench.artifacts import manifest, storage
-from osarbench.data import framed, shots
+from osarbench.data import divisions, framed, shots
 from osarbench.data.locations import Locations
 from osarbench.data.shots import SHOT, Listed
 from osarbench.data.stores import flow, readers
@@ -53,6 +53,7 @@ def build(
             exist, or a class name is known and unknown at once.
     """
     sections = protocol.sections
+    divisions.check_drawn(protocol)
     known = open_dataset(protocol, plugins, locations, sections.known, frames)
     classes = _known_classes(sections.known, known)
     listed: list[Listed] = []
@@ -73,6 +74,7 @@ def build(
         if sections.few_shot.shots and sections.few_shot.splits:
             pool = replace(unknown, splits=sections.few_shot.splits)
             listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, datasets[-1], classes)]
+    listed = divisions.checked(protocol, listed, classes, known)
     return _present(protocol, listed, classes, datasets, is_there)
 
 
@@ -161,7 +163,7 @@ def digest(index: Index) -> str:
 
 def _known_classes(known: Known, dataset: Dataset) -> tuple[str, ...]:
     """Return the known classes: the protocol's, or all classes of the training splits in the data set's order."""
-    _check_names(known.classes, dataset, "[known] classes")
+    _check_names(known.classes, dataset, "[known] classes, or a draw's")
     if known.classes:
         return known.classes
     trained = {video.label for split in known.train for video in dataset.videos(split)}
@@ -274,7 +276,7 @@ def _check_roles(protocol: Protocol, listed: list[Listed], there: list[Listed], 
         empty = [name for name in classes if not have[role, name]]
         if empty:
             raise OsarbenchError(
-                f"The protocol '{protocol.name}' finds no {'training' if role == 'train' else 'test'} video of "
+                f"The protocol '{protocol.title}' finds no {'training' if role == 'train' else 'test'} video of "
                 f"{len(empty)} of its {len(classes)} known classes: {', '.join(empty[:5])}."
                 f"{_example(role, empty[0], listed)} Put them there, or use a protocol that does not need these "
                 "classes."

@@ -8,6 +8,7 @@ import pandas as pd
 
 from osarbench.artifacts import manifest, storage
 from osarbench.errors import OsarbenchError
+from osarbench.protocols import draws
 from osarbench.protocols.protocol import Protocol
 from osarbench.scores import table
 
@@ -27,6 +28,11 @@ class Entry(NamedTuple):
     file: Path
     facts: Mapping[str, Any]
 
+    @property
+    def draw(self) -> int | None:
+        """Which draw of classes it is of, where its protocol has draws."""
+        return self.facts.get("draw")
+
     def rows(self) -> pd.DataFrame:
         """Return its scores table."""
         return table.read(self.file)
@@ -34,6 +40,8 @@ class Entry(NamedTuple):
 
 def publish_run(scores: Path, folder: Path) -> Path:
     """Copy a run's scores table to ``<folder>/<protocol>/<backbone>/<method>-<seed>.csv.gz``, and return that path.
+
+    Of a draw of classes it is ``<method>-draw<draw>-<seed>.csv.gz``.
 
     Raises:
         OsarbenchError: there is no such table with its manifest, or the run deviates from its protocol.
@@ -116,14 +124,13 @@ def read(folder: Path, protocol: Protocol) -> list[Entry]:
             protocol, is filed under another name than its own, is not sound, or has other test videos than other runs.
     """
     entries: list[Entry] = []
-    first: tuple[Path, frozenset[tuple[str, str, str]]] | None = None
+    first: dict[int | None, tuple[Path, frozenset[tuple[str, str, str]]]] = {}  # by draw of classes
     for file in sorted(folder.glob(f"*/*{SUFFIX}")):
         entry, rows = _checked(file, protocol)
         entries.append(entry)
         if entry.tier == "run":  # published scores files name no videos, and some hold padded rows
             videos = _tested(rows)
-            first = first or (file, videos)
-            _check_same_videos(file, videos, *first)
+            _check_same_videos(file, videos, *first.setdefault(entry.draw, (file, videos)))
     return entries
 
 
@@ -145,6 +152,9 @@ def _checked(file: Path, protocol: Protocol) -> tuple[Entry, pd.DataFrame]:
     except OsarbenchError as error:
         raise OsarbenchError(f"{file}: {error}") from error
     check_sources(rows, protocol, str(file))
+    if protocol.sections.draws and facts.get("draw") is None:
+        raise OsarbenchError(f"{file} does not say which draw of classes of '{protocol.name}' it is of.")
+    protocol = draws.of(protocol, facts.get("draw"))
     excluded = {name for unknown in protocol.sections.unknown for name in unknown.exclude}
     wrong = sorted(set(rows.loc[rows["role"] == "unknown", "label"]) & excluded)
     if wrong:
@@ -167,7 +177,8 @@ def _told(facts: Mapping[str, Any]) -> str:
 
 
 def _file_name(facts: Mapping[str, Any]) -> str:
-    return f"{facts['method']}-{facts['seed']}{SUFFIX}"
+    draw = "" if facts.get("draw") is None else f"draw{facts['draw']}-"
+    return f"{facts['method']}-{draw}{facts['seed']}{SUFFIX}"
 
 
 def _tested(rows: pd.DataFrame) -> frozenset[tuple[str, str, str]]:

@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 
 from osarbench import __version__
 from osarbench.errors import OsarbenchError
-from osarbench.leaderboard import differences, entries, markdown, reported, staleness
+from osarbench.leaderboard import differences, drawn, entries, markdown, reported, staleness
 from osarbench.leaderboard.markdown import escape
+from osarbench.leaderboard.rows import Row, unranked
+from osarbench.leaderboard.rows import ranked as ranked_rows
 from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol as protocols
 from osarbench.protocols.protocol import Protocol
@@ -24,29 +26,16 @@ RANKED_BY = "auroc"
 DRAWS = 2000
 LEGEND = """\
 **Reading the tables.** Numbers are percent; ↑ higher and ↓ lower is better. With several seeds: mean ± standard
-deviation over them. *Rank* is by AUROC: rows share a rank where a paired comparison on the same videos cannot tell them
-from the best of their rank (Holm-adjusted over all pairs, 5 %). That is no proof that they are equal: with few seeds,
-only large differences stand out. *Evidence*: **run** here from videos by the code that the entry names, **re-scored**
-from a scores file that somebody published (not ranked: such files often name no videos), **reported** in a paper and
-not checked. *AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos rejected at the first threshold that
-rejects 95 % of the unknown ones. *Known accepted*: known test videos under the threshold that accepts {share:.0f} % of
-the {source}; how far it is from that is how far any thresholded number can be trusted. The README says more, and
-`metrics.json` of a run names every convention."""
-
-
-class Row(NamedTuple):
-    """The entries of one method on one backbone: its seeds."""
-
-    method: str
-    tier: entries.Tier
-    blocks: list[Mapping[str, Any]]  #: the headline numbers of each seed
-    members: list[entries.Entry]
-    groups: Mapping[str, str] | None  #: of clips by video, where all its tables know them
-
-    @property
-    def name(self) -> str:
-        """What tells the row from others of the backbone."""
-        return self.method if self.tier == "run" else f"{self.method} ({self.tier})"
+deviation over them. *95 % over videos* is the interval of that AUROC over other videos, for these very seeds: what the
+seeds do is in the ±, not in it. *Rank* is by AUROC and takes both into account: rows share a rank where a paired
+comparison on the same videos cannot tell them from the best of their rank (Holm-adjusted over all pairs, 5 %). That is
+no proof that they are equal: with few seeds, only large differences stand out. Only rows of equally many seeds are
+ranked, for what one training owes to its seed cannot be seen in it. *Evidence*: **run** here from videos by the code
+that the entry names, **re-scored** from a scores file that somebody published (not ranked: such files often name no
+videos), **reported** in a paper and not checked. *AUPR* takes unknown as positive, trapezoid. *FPR95*: known videos
+rejected at the first threshold that rejects 95 % of the unknown ones. *Known accepted*: known test videos under the
+threshold that accepts {share:.0f} % of the {source}; how far it is from that is how far any thresholded number can be
+trusted. The README says more, and `metrics.json` of a run names every convention."""
 
 
 def render(folder: Path) -> dict[Path, str]:
@@ -140,27 +129,39 @@ def _page(protocol: Protocol, folder: Path) -> str:
 
 def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[str, str]) -> str:
     rows = sorted(_rows(protocol, members), key=lambda row: (-mean(block[RANKED_BY] for block in row.blocks), row.name))
-    comparison = _compare(protocol, [row for row in rows if row.tier == "run"])
+    if protocol.sections.draws:
+        names = [_method(row, marks) for row in rows]
+        return "\n\n".join([*drawn.board(rows, names, len(protocol.sections.draws)), *_marked(members, marks)])
+    ranked = ranked_rows([row for row in rows if row.tier == "run"])
+    comparison = _compare(protocol, ranked)
     ranks = tied_ranks(comparison, RANKED_BY) if comparison else {}
     lines = []
-    alone = {row.name: _compare(protocol, [row]) for row in rows if row.tier != "run"}
+    alone = {row.name: _compare(protocol, [row]) for row in rows if row not in ranked}
     for row in rows:
         interval = _interval(alone.get(row.name, comparison), row.name)
         cells = dict(zip(terminal.SHOWN, _cells(row.blocks), strict=True))
         shown = [cell for name, text in cells.items() for cell in ((text, interval) if name == RANKED_BY else (text,))]
-        earlier = any(staleness.name_of(entry) in marks for entry in row.members)
-        lines.append([ranks.get(row.name, ""), row.method + " †" * earlier, row.tier, len(row.members), *shown])
+        seeds = f"{len(row.members)}{' ‡' * (row.tier == 'run' and row not in ranked)}"
+        lines.append([ranks.get(row.name, ""), _method(row, marks), row.tier, seeds, *shown])
     titles = {metric.name: metric.title for metric in terminal.columns()}
     headers = [
-        cell for name, title in titles.items() for cell in ((title, "95 % interval") if name == RANKED_BY else (title,))
+        cell
+        for name, title in titles.items()
+        for cell in ((title, "95 % over videos") if name == RANKED_BY else (title,))
     ]
     text = markdown.table(lines, ["rank", "method", "evidence", "seeds", *headers])
-    remarks = _marked(members, marks)
-    remarks += [escape(" ".join([comparison.resampled, *comparison.notes]))] if comparison else []
-    if alone:
-        drawn = " ".join(dict.fromkeys(found.resampled for found in alone.values() if found))
-        remarks += [f"Re-scored rows, each alone: {drawn}", "\n".join(_rescored(rows))]
+    remarks = [*_marked(members, marks), *unranked(rows, ranked)]
+    if comparison:
+        ranking = " ".join(["Of ranks:", *comparison.notes]) if comparison.notes else ""
+        remarks.append(escape(f"{comparison.resampled} {ranking}".strip()))
+    if any(row.tier != "run" for row in rows):
+        resampled = " ".join(dict.fromkeys(found.resampled for row in rows if (found := alone.get(row.name))))
+        remarks += [f"Re-scored rows, each alone: {resampled}", "\n".join(_rescored(rows))]
     return "\n\n".join([text, *remarks])
+
+
+def _method(row: Row, marks: Mapping[str, str]) -> str:
+    return row.method + " †" * any(staleness.name_of(entry) in marks for entry in row.members)
 
 
 def _marked(members: Sequence[entries.Entry], marks: Mapping[str, str]) -> list[str]:
@@ -228,7 +229,7 @@ def _compare(protocol: Protocol, rows: Sequence[Row]) -> Comparison | None:
 def _interval(comparison: Comparison | None, name: str) -> str:
     if comparison is None or name not in comparison.entries:
         return "-"
-    found = comparison.entries[name][RANKED_BY]
+    found = comparison.videos[name][RANKED_BY]
     return f"{100 * found.low:.1f} to {100 * found.high:.1f}"
 
 

@@ -63,7 +63,7 @@ def write_marks(folder: Path, marks: Mapping[str, str]) -> None:
 
 def name_of(entry: Entry) -> str:
     """Return the name of an entry in the marks."""
-    return f"{entry.backbone}/{entry.method}-{entry.seed}"
+    return f"{entry.backbone}/{entry.file.name.removesuffix('.csv.gz')}"
 
 
 def updated_marks(entries: Sequence[Entry], marks: Mapping[str, str], reason: str) -> dict[str, str]:
@@ -74,16 +74,18 @@ def updated_marks(entries: Sequence[Entry], marks: Mapping[str, str], reason: st
 def problems(protocol: str, folder: Path, entries: Sequence[Entry], marks: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong: stale entries without a mark, with what to run, and marks without a stale entry."""
     found = {name_of(its): (its, steps) for its in entries if (steps := stale_steps(its))}
-    again: dict[tuple[str, int], list[str]] = defaultdict(list)
+    again: dict[tuple[str, int, int | None], list[str]] = defaultdict(list)
     for name, (entry, _) in found.items():
         if name not in marks:
-            again[entry.backbone, entry.seed].append(entry.method)
-    for (backbone, seed), methods in again.items():
+            again[entry.backbone, entry.seed, entry.draw].append(entry.method)
+    for (backbone, seed, draw), methods in again.items():
         changed = {step for _, its in found.values() for step in its}
+        drawn = "" if draw is None else f" --draws {draw}"
         yield (
             f"{folder}/{backbone}: the code of {', '.join(sorted(changed))} has changed since {', '.join(methods)} "
             f"(seed {seed}) were made. Run again: osarbench run --protocol {protocol} --backbone {backbone} --method "
-            f"{','.join(methods)} --seed {seed} --publish; or mark them: osarbench leaderboard --mark-stale REASON"
+            f"{','.join(methods)} --seed {seed}{drawn} --publish; or mark them: osarbench leaderboard --mark-stale "
+            "REASON"
         )
     for name in sorted(set(marks) - set(found)):
         yield f"{folder / MARKS} marks {name}, which is up to date or gone. Run: osarbench leaderboard --mark-stale -"

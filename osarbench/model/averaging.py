@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from osarbench.data.transforms import normalise
 from osarbench.errors import OsarbenchError
 from osarbench.model.network import Network
 from osarbench.protocols.protocol import Training
@@ -84,6 +83,6 @@ def _measure_statistics(network: Network, batches: Iterable[Any]) -> None:
         its.momentum = None  # a cumulative mean
     with torch.no_grad():
         for clips, _ in batches:
-            network.backbone(normalise(clips, network.spec))
+            network.vectors(clips)
     for its, momentum in zip(norms, momenta, strict=True):
         its.momentum = momentum

@@ -1,7 +1,7 @@
 """Protocols are data: one frozen TOML file each, strictly read, hashed."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -9,17 +9,17 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from osarbench.digests import content_digest
-from osarbench.errors import OsarbenchError, did_you_mean
+from osarbench.errors import OsarbenchError
 from osarbench.interfaces.clip import ClipSpec
+from osarbench.protocols import checking, strict_toml
 from osarbench.protocols import files as benchmark_files
-from osarbench.protocols import strict_toml
 from osarbench.protocols.augment import Augment
+from osarbench.protocols.clips import clip_spec
 from osarbench.protocols.multigrid import Multigrid
 from osarbench.protocols.strict_toml import STRICT
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-MAX_FRAMES, MAX_VIEWS, MAX_SIDE = 10_000, 1_000, 10_000
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 #: What a run trains: the whole network; adapters of its linear layers, and a head; a head on the features of a frozen
 #: backbone, its vectors or its tokens; or nothing, where the weights hold a classifier too.
@@ -60,6 +60,13 @@ class FewShot:
     splits: tuple[str, ...] = ()  #: of the unknown data sets, to draw from; empty: the tested ones
     #: What leaves the test: all clips of the sources of shots, the shots alone, or (as some publish) nothing.
     take_out: Literal["source", "video", "nothing"] = "source"
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ClassDraw:
+    """``[[draws]]``: one division of the known data set's classes; see `osarbench.protocols.draws`."""
+
+    known: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -176,6 +183,8 @@ class Sections:
     known: Known
     unknown: tuple[Unknown, ...]
     training: Training
+    draws: tuple[ClassDraw, ...] = ()  #: a run is of one of them
+    recordings_apart: bool = False  #: leave test videos out if training has a recording of theirs, of any class
     data: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)  #: data set -> settings of its constructor
     clips: Mapping[str, Any] = Field(default_factory=dict)  #: fields of `ClipSpec`, for every backbone
     backbones: Mapping[str, BackboneSection] = Field(default_factory=dict)
@@ -211,6 +220,17 @@ class Protocol(NamedTuple):
     sha256: str  #: of what the file says: comments and layout do not count
     file: Path
     sections: Sections
+    draw: int | None = None  #: which of its draws of classes this is (`osarbench.protocols.draws.of`)
+
+    @property
+    def title(self) -> str:
+        """Its name, and the number of the draw where it has draws."""
+        return self.name if self.draw is None else f"{self.name}, draw {self.draw}"
+
+    def facts(self) -> dict[str, Any]:
+        """Return what names it in a file that was made with it."""
+        draw = {} if self.draw is None else {"draw": self.draw}
+        return {"protocol": {"name": self.name, "sha256": self.sha256}, **draw}
 
     def recipe(self, backbone: str, head: str | None = None) -> Recipe:
         """Return clips, training and constructor options for one backbone, and what holds for one head only."""
@@ -243,52 +263,12 @@ def read(name: str) -> Protocol:
         )
     stated = strict_toml.read(file)
     sections: Sections = strict_toml.build(Sections, stated, str(file))
-    _check_training(stated, file)
+    checking.check_training(stated, file)
+    checking.check_modes(sections, file)
     protocol = Protocol(file.stem, content_digest(stated), file, sections)
     for backbone, section in {"": BackboneSection(), **sections.backbones}.items():
         clip_spec(ClipSpec(), protocol.recipe(backbone).clips, str(file))
-        for head, only in section.heads.items():
-            if "mode" in only.training:
-                raise OsarbenchError(
-                    f"{file}: [backbones.{backbone}.heads.{head}.training] has a mode, which all heads of a backbone "
-                    f"share. State it in [backbones.{backbone}.training]."
-                )
+        for head in section.heads:
             protocol.recipe(backbone, head)
-    _check_classes(sections, file)
+    checking.check_classes(sections, file)
     return protocol
-
-
-def clip_spec(default: ClipSpec, overrides: Mapping[str, Any], where: str) -> ClipSpec:
-    """Return a backbone's clip specification with a protocol's overrides, checked.
-
-    Raises:
-        OsarbenchError: an unknown key, a wrong value, or more frames, views or pixels than any computer serves.
-    """
-    known = [field.name for field in fields(ClipSpec)]
-    for key in overrides:
-        if key not in known:
-            raise OsarbenchError(f"{where}: [clips] has no key '{key}'.{did_you_mean(key, known)}")
-    merged = asdict(default) | dict(overrides)
-    checked = strict_toml.build(ClipSpec, merged, f"{where}: [clips]")
-    spec = replace(default, **{field: getattr(checked, field) for field in known})
-    for what, count, most in (
-        ("frames in a view", max(spec.length, spec.test_length), MAX_FRAMES), ("test views", spec.views, MAX_VIEWS),
-        ("pixels along a side", max(spec.short_side, spec.size, spec.test_size), MAX_SIDE),
-    ):  # fmt: skip
-        if count > most:
-            raise OsarbenchError(f"{where}: [clips] asks for {count:,} {what}, and {most:,} are the most.")
-    return spec
-
-
-def _check_training(stated: Mapping[str, Any], file: Path) -> None:
-    training = stated.get("training", {})
-    for key in ("epochs", "batch_size", "learning_rate"):
-        if training.get("mode") != "none" and key not in training:
-            raise OsarbenchError(f"{file}: [training] needs a key '{key}'.")
-
-
-def _check_classes(sections: Sections, file: Path) -> None:
-    for unknown in sections.unknown:
-        both = sorted(set(unknown.exclude) & set(unknown.contested))
-        if both:
-            raise OsarbenchError(f"{file}: {', '.join(both)} cannot be both excluded and contested.")

@@ -21,7 +21,8 @@ class RunConfig:
     methods: tuple[str, ...]
     locations: Locations
     runs: Path = Path("runs")
-    seed: int = 0
+    seeds: tuple[int, ...] = (0,)  #: a training each
+    draws: tuple[int, ...] = ()  #: of classes, of a protocol that has draws; none: all of them
     device: str = "auto"
     devices: int = 1
     precision: str | None = None  #: None: bf16-mixed on a GPU, 32-true elsewhere

@@ -15,7 +15,9 @@ from osarbench.interfaces.modality import Modality
 from osarbench.model import network
 from osarbench.model.course import clip_shapes
 from osarbench.plugins.loading import Plugins, check_settings
+from osarbench.protocols import draws
 from osarbench.protocols import protocol as protocols
+from osarbench.protocols.clips import clip_spec
 from osarbench.protocols.protocol import FROZEN, Mode, Protocol, Recipe, Training, WholeVideos
 from osarbench.run import recipes
 from osarbench.run import weights as starting_weights
@@ -85,8 +87,32 @@ def head_spec(experiment: Experiment, method: Method) -> HeadSpec:
     return HeadSpec(method.head, {**recipe.head_settings, **method.head_settings()})
 
 
+def resolve_all(config: RunConfig, available: Plugins) -> list[Experiment]:
+    """Return the experiments of a run: one for each draw of classes and each seed, draw by draw.
+
+    Raises:
+        OsarbenchError: as `resolve`, a seed or draw is asked for twice, or the protocol has no such draw.
+    """
+    return of_each(config, protocols.read(config.protocol), resolve(config, available))
+
+
+def of_each(config: RunConfig, protocol: Protocol, first: Experiment) -> list[Experiment]:
+    """Return an experiment for each draw of classes and each seed of a run, from that of its first seed.
+
+    Raises:
+        OsarbenchError: a seed or draw is asked for twice, or the protocol has no such draw.
+    """
+    for what, numbers in (("seed", config.seeds), ("draw", config.draws)):
+        twice = [number for number in numbers if numbers.count(number) > 1]
+        if twice:
+            raise OsarbenchError(f"The {what} {twice[0]} is asked for twice: it would be the same run. Name it once.")
+    draws.check(protocol, config.draws)
+    every = config.draws or tuple(range(len(protocol.sections.draws))) or (None,)
+    return [replace(first, protocol=draws.of(protocol, number), seed=seed) for number in every for seed in config.seeds]
+
+
 def resolve(config: RunConfig, available: Plugins) -> Experiment:
-    """Resolve the names of a run, and find in what it departs from its protocol.
+    """Resolve the names of a run, and find in what it departs from its protocol: its first seed, of no draw yet.
 
     Raises:
         OsarbenchError: a name does not exist, weights are missing or do not fit, what is asked for does not go
@@ -109,7 +135,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
     check_settings("backbone", backbone, recipe.options, f"{protocol.file}: [backbones.{backbone.name}.options]")
     built = backbone(**recipe.options)
     weights = starting_weights.resolve(config, protocol, recipe, built)
-    spec = protocols.clip_spec(built.clip, recipe.clips, str(protocol.file))
+    spec = clip_spec(built.clip, recipe.clips, str(protocol.file))
     modality = available.modality(spec.modality)()
     trained = _trainings(config, available, protocol, mode, overrides)
     others = {shape for one in trained for shape in clip_shapes(one, spec)}
@@ -131,7 +157,7 @@ def resolve(config: RunConfig, available: Plugins) -> Experiment:
         spec=spec,
         modality=modality,
         weights=weights,
-        seed=config.seed,
+        seed=config.seeds[0],
         overrides=overrides,
         deviations=deviations,
         mode=mode,

@@ -19,6 +19,7 @@ from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment
 from osarbench.run.head_plan import NETWORK_PACKAGES, TESTED, HeadPlan, code_of
 from osarbench.run.imported_plan import ImportedPlan
+from osarbench.run.names import of_draw
 from osarbench.run.origin import commit
 from osarbench.run.videos import Videos
 
@@ -32,6 +33,7 @@ class FrozenPlan:
         self.config, self.experiment, self.machine = config, experiment, machine
         self.videos, self.decode = videos, decode
         self.folder = videos.folder / experiment.backbone.name / f"frozen.{experiment.weights.mark}"
+        self.title = of_draw(self.folder.name, experiment.protocol.draw)
 
     @cached_property
     def tested(self) -> Step:
@@ -59,7 +61,7 @@ class FrozenPlan:
         experiment, tokens = self.experiment, probes.tokens_of(self.experiment)
         file = self.folder / f"{'features' if tokens is None else 'tokens'}{suffix}.npy"
         return Step(
-            name=f"extract {self.folder.name}/{file.name}",
+            name=f"extract {self.title}/{file.name}",
             output=file,
             after=(self.decode,),
             inputs={"videos": lambda: self.videos.samples.digest(*roles), "weights": experiment.weights.sha256},
@@ -94,10 +96,8 @@ class FrozenPlan:
 class ProbePlan(HeadPlan):
     """The steps that the methods of one head on a frozen backbone share: the probe with its head, and its vectors."""
 
-    def __init__(self, frozen: FrozenPlan | ImportedPlan, methods: Sequence[Method]) -> None:
-        super().__init__(
-            frozen.config, frozen.experiment, frozen.machine, frozen.videos, frozen.decode, methods
-        )  # fmt: skip
+    def __init__(self, frozen: FrozenPlan | ImportedPlan, experiment: Experiment, methods: Sequence[Method]) -> None:
+        super().__init__(frozen.config, experiment, frozen.machine, frozen.videos, frozen.decode, methods)
         self.frozen = frozen
         if self.experiment.trains:
             probes.check_head(self.experiment, self.spec, self.videos.listed.classes)
@@ -130,7 +130,7 @@ class ProbePlan(HeadPlan):
         files = Trained(self.folder)
         section = self.experiment.protocol.sections.probe
         return Step(
-            name=f"train {self.folder.name}",
+            name=f"train {self.title}",
             output=files.network,
             inputs={"features": self.frozen.trained_on, "videos": lambda: self.videos.samples.digest("train")},
             settings={
@@ -199,7 +199,7 @@ class ProbePlan(HeadPlan):
     def _vectors(self, name: str, cached: Step) -> Step:
         file = self.folder / name
         return Step(
-            name=f"extract {self.folder.name}/{name}",
+            name=f"extract {self.title}/{name}",
             output=file,
             inputs={"network": self.trained, "features": cached},
             settings={"mode": self.experiment.mode},

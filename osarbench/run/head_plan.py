@@ -21,6 +21,7 @@ from osarbench.protocols.protocol import Training
 from osarbench.run import listing, networks, scoring
 from osarbench.run.config import RunConfig
 from osarbench.run.experiment import Experiment, HeadSpec, head_spec
+from osarbench.run.names import of_draw
 from osarbench.run.origin import commit
 from osarbench.run.tasks import TASKS
 from osarbench.run.videos import Videos
@@ -53,8 +54,9 @@ class HeadPlan:
         whole = experiment.whole
         self.folder = self.network_folder / (f"whole-{whole.stride}-{whole.average}" if whole else "")
         self.protocol, self.settings = experiment.protocol, config.settings
-        self.task = TASKS[experiment.protocol.sections.task]
-        self.train_threshold = experiment.protocol.sections.threshold.source == "train"
+        self.title = of_draw(self.network_folder.name, self.protocol.draw)
+        self.task = TASKS[self.protocol.sections.task]
+        self.train_threshold = self.protocol.sections.threshold.source == "train"
 
     @cached_property
     def training(self) -> Training:
@@ -70,8 +72,8 @@ class HeadPlan:
     def deviations(self) -> dict[str, Any]:
         """In what the run departs from its protocol, a batch that had to be smaller included."""
         stated = self.experiment.training(self.spec.head.name).batch_size
-        fitted = {} if self.training.batch_size == stated else {"batch_size": self.training.batch_size}
-        return {**self.experiment.deviations, **fitted}
+        own = self.training.batch_size
+        return {**self.experiment.deviations, **({} if own == stated else {"batch_size": own})}
 
     @property
     def heads(self) -> tuple[type[Head], ...]:
@@ -105,7 +107,7 @@ class HeadPlan:
         """The list of the videos whose features are kept, in their order, with what whoever reads these must know."""
         samples = self.videos
         return Step(
-            name=f"list {self.folder.name}",
+            name=f"list {self.title}",
             output=self.folder / listing.FILE,
             after=(self.decode,),
             inputs={role: lambda roles=roles: samples.samples.digest(*roles)
@@ -135,7 +137,7 @@ class HeadPlan:
         """The trained network, or the one of the weights."""
         files = Trained(self.network_folder)
         return Step(
-            name=f"train {self.network_folder.name}",
+            name=f"train {self.title}",
             output=files.network,
             after=(self.decode,),
             inputs={"videos": lambda: self.videos.samples.digest("train"), "weights": self.experiment.weights.sha256},
@@ -209,7 +211,7 @@ class HeadPlan:
 
     def _features(self, name: str, roles: tuple[str, ...]) -> Step:
         return Step(
-            name=f"extract {self.folder.name}/{name}",
+            name=f"extract {self.title}/{name}",
             output=self.folder / name,
             inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*roles)},
             settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision,
@@ -241,7 +243,7 @@ class HeadPlan:
         """The logits of every window of test and calibration videos."""
         assert self.experiment.whole is not None
         return Step(
-            name=f"windows {self.folder.name}",
+            name=f"windows {self.title}",
             output=self.folder / "windows.safetensors",
             inputs={"network": self.trained, "videos": lambda: self.videos.samples.digest(*TESTED)},
             settings={"clips": asdict(self.experiment.spec), "precision": self.machine.precision,
@@ -280,11 +282,10 @@ class HeadPlan:
 
     def origin(self, method: Method, settings: Mapping[str, Any], score: Step) -> dict[str, Any]:
         """Return what an entry says of its making: everything from the commit to the threads."""
-        protocol = self.experiment.protocol
         made = {name: manifest.read(step.file) or {} for name, step in
                 (("network", self.trained), ("features", self.tested))}  # fmt: skip
         return {
-            "protocol": {"name": protocol.name, "sha256": protocol.sha256},
+            **self.protocol.facts(),
             "backbone": self.experiment.backbone.name,
             "method": method.name,
             "settings": dict(settings),

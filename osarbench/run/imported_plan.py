@@ -146,7 +146,7 @@ def resolve(config: RunConfig, protocol: Protocol, imported: Imported, available
         spec=ClipSpec(test_clips=imported.views),
         modality=available.modality("rgb")(),
         weights=Weights(Path(imported.files[0][0]), imported.sha256, "imported"),
-        seed=config.seed,
+        seed=config.seeds[0],
         overrides=overrides,
         deviations=deviations,
         mode=mode,

@@ -18,7 +18,7 @@ from osarbench.model import extract
 from osarbench.protocols import protocol as protocols
 from osarbench.run import scoring
 from osarbench.run.head_plan import TESTED, code_of
-from osarbench.run.names import setting_in_a_name
+from osarbench.run.names import of_draw, setting_in_a_name
 from osarbench.scores import metrics
 from osarbench.scores import table as tables
 from osarbench.scores.metrics import registry
@@ -101,6 +101,8 @@ class MethodPlan(NamedTuple):
     score: Step
     evaluate: Step
     steps: tuple[Step, ...]  #: these and what follows them
+    seed: int = 0
+    draw: int | None = None  #: of classes
 
 
 def method_plan(head: Scored, method: Method, draw: Draw | None) -> MethodPlan:
@@ -115,8 +117,9 @@ def method_plan(head: Scored, method: Method, draw: Draw | None) -> MethodPlan:
     folder = head.folder / "".join([method.name, *map(setting_in_a_name, sorted(settings.items()))])
     suffix = ".csv" if head.count < LARGE else ".csv.gz"
     uses_training = head.train_threshold or scoring.needs_fit(method)
+    name = of_draw(f"{head.folder.name}/{folder.name}", head.protocol.draw)
     score = Step(
-        name=f"score {head.folder.name}/{folder.name}",
+        name=f"score {name}",
         output=folder / f"scores{suffix}",
         inputs={
             "features": head.tested,
@@ -133,7 +136,7 @@ def method_plan(head: Scored, method: Method, draw: Draw | None) -> MethodPlan:
         cheap=True,
     )  # fmt: skip
     evaluate = Step(
-        name=f"evaluate {head.folder.name}/{folder.name}",
+        name=f"evaluate {name}",
         output=folder / "metrics.json",
         inputs={"scores": score},
         settings=metrics.settings_of(head.protocol),
@@ -144,14 +147,14 @@ def method_plan(head: Scored, method: Method, draw: Draw | None) -> MethodPlan:
     )
     steps = [score, evaluate]
     if draw is not None:
-        title = f"{head.protocol.name}: {folder.name}"
-        steps.append(_picture(score, folder, title, draw))
+        title = f"{head.protocol.title}: {folder.name}"
+        steps.append(_picture(name, score, folder, title, draw))
     return MethodPlan(method, folder, score, evaluate, tuple(steps))
 
 
-def _picture(score: Step, folder: Path, title: str, draw: Draw) -> Step:
+def _picture(name: str, score: Step, folder: Path, title: str, draw: Draw) -> Step:
     return Step(
-        name=f"draw {folder.parent.name}/{folder.name}",
+        name=f"draw {name}",
         output=folder / "scores.png",
         inputs={"scores": score},
         settings={"title": title},

@@ -22,14 +22,14 @@ class Plan:
     """Everything that one run makes, in an order in which each step follows what it needs."""
 
     steps: Sequence[Step]
-    methods: Sequence[MethodPlan]
-    videos: Videos
+    methods: Sequence[MethodPlan]  #: by method, draw and seed
+    videos: Videos  #: of the first draw
     heads: Sequence[HeadPlan] = ()
 
 
 def plan(
     config: RunConfig,
-    experiment: Experiment,
+    experiments: Sequence[Experiment],
     methods: Sequence[Method],
     available: Plugins,
     machine: Machine,
@@ -40,7 +40,7 @@ def plan(
 
     Args:
         config: what is asked for.
-        experiment: protocol, backbone and seed.
+        experiments: protocol, backbone, draw and seed; those of one draw share its videos.
         methods: with their settings.
         available: the plugins, among them the data sets.
         machine: where it is computed.
@@ -49,30 +49,43 @@ def plan(
     Raises:
         OsarbenchError: data sets are not there, or not as the protocol needs them.
     """
+    steps, planned, heads = list[Step](), list[MethodPlan](), list[HeadPlan]()
+    shared: dict[int | None, FrozenPlan | ImportedPlan] = {}
+    for experiment in experiments:
+        number = experiment.protocol.draw
+        if number not in shared:
+            shared[number] = _shared(config, experiment, available, machine)
+            steps.append(shared[number].decode)
+        frozen = shared[number]
+        for same_head in _by_head(experiment, methods):
+            head = (
+                ProbePlan(frozen, experiment, same_head)
+                if experiment.frozen or experiment.imported
+                else HeadPlan(config, experiment, machine, frozen.videos, frozen.decode, same_head)
+            )
+            heads.append(head)
+            steps += [step for step in head.steps if step not in steps]
+            for method in same_head:
+                its = method_plan(head, method, draw)
+                planned.append(its._replace(seed=experiment.seed, draw=number))
+                steps += planned[-1].steps
+    order = {id(method): position for position, method in enumerate(methods)}
+    ordered = sorted(planned, key=lambda one: order[id(one.method)])
+    return Plan(steps, ordered, next(iter(shared.values())).videos, heads)
+
+
+def _shared(config: RunConfig, experiment: Experiment, available: Plugins, machine: Machine) -> FrozenPlan | ImportedPlan:
+    """Return what all seeds of one draw share: its videos, their decoding, and what is cached of a frozen backbone."""
     videos = (
         ImportedVideos(config, experiment.protocol, experiment.imported)
         if experiment.imported
         else Videos(config, experiment, available, machine)
     )
-    decode = Step(
-        name="decode", output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True
-    )
+    number = experiment.protocol.draw
+    name = "decode" if number is None else f"decode draw-{number}"
+    decode = Step(name=name, output=None, make=videos.prepare, is_done=videos.is_decoded, code=Code.of(), together=True)
     cached: type[FrozenPlan | ImportedPlan] = ImportedPlan if experiment.imported else FrozenPlan
-    frozen = cached(config, experiment, machine, videos, decode)
-    steps, planned, heads = [decode], list[MethodPlan](), list[HeadPlan]()
-    for same_head in _by_head(experiment, methods):
-        head = (
-            ProbePlan(frozen, same_head)
-            if experiment.frozen or experiment.imported
-            else HeadPlan(config, experiment, machine, videos, decode, same_head)
-        )
-        heads.append(head)
-        steps += [step for step in head.steps if step not in steps]
-        for method in same_head:
-            planned.append(method_plan(head, method, draw))
-            steps += planned[-1].steps
-    order = {id(method): position for position, method in enumerate(methods)}
-    return Plan(steps, sorted(planned, key=lambda one: order[id(one.method)]), videos, heads)
+    return cached(config, experiment, machine, videos, decode)
 
 
 def _by_head(experiment: Experiment, methods: Sequence[Method]) -> Iterator[list[Method]]:

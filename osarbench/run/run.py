@@ -15,7 +15,7 @@ from osarbench.plugins import loading as plugins
 from osarbench.protocols import protocol as protocols
 from osarbench.run import imported, imported_plan
 from osarbench.run.config import RunConfig
-from osarbench.run.experiment import resolve
+from osarbench.run.experiment import of_each, resolve_all
 from osarbench.run.method_plan import Draw, MethodPlan
 from osarbench.run.plan import Plan
 from osarbench.run.plan import plan as make_plan
@@ -28,6 +28,8 @@ class Entry(NamedTuple):
     folder: Path
     metrics: Mapping[str, Any]
     scores: Path
+    seed: int
+    draw: int | None = None  #: of classes
 
 
 class Failed(NamedTuple):
@@ -65,7 +67,8 @@ def run(config: RunConfig, *, failed: list[Failed] | None = None, draw: Draw | N
     for one in planned.methods:
         errors = [broken[id(step)] for step in one.steps if id(step) in broken]
         if errors and failed is not None:
-            failed.append(Failed(one.method.name, errors[0]))
+            several = len(planned.methods) > len({id(its.method) for its in planned.methods})
+            failed.append(Failed(f"{one.method.name} ({one.folder})" if several else one.method.name, errors[0]))
         else:
             entries.append(entry_of(one))
     return entries
@@ -92,17 +95,18 @@ def plan(
         return None, None
     protocol = protocols.read(config.protocol)
     found = imported.find(config.runs, protocol, config.backbone, available)
-    experiment = (
-        resolve(config, available) if found is None else imported_plan.resolve(config, protocol, found, available)
-    )
+    if found is None:
+        experiments = resolve_all(config, available)
+    else:
+        experiments = of_each(config, protocol, imported_plan.resolve(config, protocol, found, available))
     machine = make_machine(config.device, config.devices, config.precision, config.workers)
-    return make_plan(config, experiment, methods, available, machine, draw=draw), machine
+    return make_plan(config, experiments, methods, available, machine, draw=draw), machine
 
 
 def entry_of(one: MethodPlan) -> Entry:
     """Return the entry of a method that was executed."""
     numbers = json.loads((one.folder / "metrics.json").read_text(encoding="utf-8"))
-    return Entry(one.method.name, one.folder, numbers, one.score.file)
+    return Entry(one.method.name, one.folder, numbers, one.score.file, one.seed, one.draw)
 
 
 def _settings(available: plugins.Plugins, config: RunConfig, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -82,7 +82,7 @@ def plan(config: RunConfig, protocols: Sequence[str], backbones: Sequence[str], 
     for protocol in (str(Path(name).absolute()) if name.endswith(".toml") else name for name in protocols):
         for backbone in backbones:
             for seed in seeds:
-                its = replace(config, protocol=protocol, backbone=backbone, seed=seed, methods=names)
+                its = replace(config, protocol=protocol, backbone=backbone, seeds=(seed,), methods=names)
                 experiment = resolve(its, available)
                 heads: dict[str, list[str]] = {}
                 for name in names:

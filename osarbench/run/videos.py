@@ -28,8 +28,10 @@ class Videos:
 
     @property
     def folder(self) -> Path:
-        """Where files about the whole protocol are."""
-        return self._config.runs / self._experiment.protocol.name
+        """Where files about the whole protocol, or one draw of it, are."""
+        protocol = self._experiment.protocol
+        folder = self._config.runs / protocol.name
+        return folder if protocol.draw is None else folder / f"draw-{protocol.draw}"
 
     @property
     def samples(self) -> Samples:

@@ -58,6 +58,7 @@ class Comparison(NamedTuple):
     unknown: int
     resampled: str  #: one line that says what the intervals are about
     notes: tuple[str, ...]  #: what a reader must know with it, a sentence each
+    videos: Mapping[str, Mapping[str, Interval]]  #: as ``entries``, of these very seeds: over other videos alone
 
 
 def compare(
@@ -123,6 +124,10 @@ def compare(
         unknown=len(aligned.unknown),
         resampled=resample.describe(sides),
         notes=(*_notes(aligned, sides, counts, paired_seeds), *_threshold_notes(every)),
+        videos={
+            name: {metric: _of_videos(its[metric], classes[metric], level) for metric in chosen}
+            for name, its in drawn.items()
+        },
     )
     if not pairs:
         return comparison
@@ -200,8 +205,9 @@ def _resampled(
         # seeds of different methods are drawn apart unless they belong together
         generator = np.random.default_rng([seed, 0 if paired_seeds else position])
         of_seeds = np.array([values[views].mean(axis=0) for views in seeds])
-        means = over_seeds(np.array([replicates[views].mean(axis=0) for views in seeds]), generator)
-        drawn[name] = {metric: Drawn(of_seeds[:, j], means[j]) for j, metric in enumerate(metrics)}
+        by_seed = np.array([replicates[views].mean(axis=0) for views in seeds])
+        means, fixed = over_seeds(by_seed, generator), by_seed.mean(axis=0)
+        drawn[name] = {metric: Drawn(of_seeds[:, j], means[j], fixed[j]) for j, metric in enumerate(metrics)}
         begin = ends[-1]
     return drawn
 
@@ -209,6 +215,10 @@ def _resampled(
 def _entry(its: Drawn, classes: float, level: float) -> Interval:
     df = freedom(its.replicates, classes, [its.values])
     return summary(its.values.mean(), its.replicates, level, df)
+
+
+def _of_videos(its: Drawn, classes: float, level: float) -> Interval:
+    return summary(its.values.mean(), its.of_videos, level, freedom(its.of_videos, classes, []))
 
 
 def _pairs(

@@ -14,7 +14,8 @@ class Drawn(NamedTuple):
     """A metric of one method, resampled."""
 
     values: FloatArray  #: [S] by seed
-    replicates: FloatArray  #: [draws] of the mean over seeds
+    replicates: FloatArray  #: [draws] of the mean over seeds, which are drawn too
+    of_videos: FloatArray  #: [draws] of the mean over these very seeds
 
 
 def p_values(methods: Sequence[Drawn], classes: float, *, paired_seeds: bool) -> FloatArray:
