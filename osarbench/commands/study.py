@@ -43,7 +43,7 @@ def study(
 
     file = files.find(name, "study")
     config = RunConfig(
-        protocol=str(file), backbone="", methods=(method,), seed=seed, weights=pretrained, device=device, epochs=epochs,
+        protocol=str(file), backbone="", methods=(method,), seeds=(seed,), weights=pretrained, device=device, epochs=epochs,
         workers=workers, runs=runs, redo=redo, locations=locations.find(data=data, cache=cache,
                                                                           weights=weights_path(pretrained)),
     )  # fmt: skip
