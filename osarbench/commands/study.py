@@ -43,8 +43,8 @@ def study(
 
     file = files.find(name, "study")
     config = RunConfig(
-        protocol=str(file), backbone="", methods=(method,), seeds=(seed,), weights=pretrained, device=device, epochs=epochs,
-        workers=workers, runs=runs, redo=redo, locations=locations.find(data=data, cache=cache,
+        protocol=str(file), backbone="", methods=(method,), seeds=(seed,), weights=pretrained, device=device,
+        epochs=epochs, workers=workers, runs=runs, redo=redo, locations=locations.find(data=data, cache=cache,
                                                                           weights=weights_path(pretrained)),
     )  # fmt: skip
     entries = run_study(config, parse_weights(weights))
