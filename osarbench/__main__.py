@@ -1,6 +1,6 @@
 """``python -m osarbench``."""
 
-from osarbench.cli import main
+from osarbench.cli import program
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -1,5 +1,8 @@
 """The command line: parse, call, print. The commands are in `osarbench.commands`."""
 
+import atexit
+import contextlib
+import multiprocessing
 import os
 import signal
 import sys
@@ -68,6 +71,9 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 }
 
 
+LEAVE = 5.0  #: seconds that a loader process is given to end
+
+
 class _Commands(click.Group):
     """A group that lists its commands by section, and names the nearest one for a misspelt name."""
 
@@ -112,6 +118,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _exit(code)
 
 
+def program() -> NoReturn:
+    """Run the command line as a program: `main`, then the end of the process, at once.
+
+    Taking everything apart in order, as the interpreter does, takes long on a loaded machine and may wait for ever.
+    """
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    for child in multiprocessing.active_children():
+        child.terminate()
+        child.join(LEAVE)
+        if child.is_alive():
+            child.kill()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, AttributeError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     """Run the command line and return the exit status."""
     message = ""
@@ -154,4 +182,4 @@ def _exit(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -123,6 +123,18 @@ def test_a_reader_that_leaves_is_no_failure(command: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_program_ends_at_once_with_its_code_after_its_exit_handlers(tmp_path: Path) -> None:
+    code = (
+        "import atexit, threading, time; from osarbench import cli; atexit.register(lambda: print('handled'));"
+        "threading.Thread(target=time.sleep, args=(60,)).start(); cli.program()"
+    )
+    for arguments, status in (["--version"], 0), (["lists"], 2):
+        begin = time.monotonic()
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (status, "handled")
+        assert time.monotonic() - begin < 50
+
+
 def test_a_result_that_could_not_be_shown_is_one_line() -> None:
     done = shell("osarbench list methods >/dev/full")
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -97,6 +98,19 @@ def test_a_file_in_training_and_test_stops_a_run(tmp_path: Path) -> None:
     with pytest.raises(OsarbenchError, match=r"2 rows .* is train \(toy/train, red\) and .* is known \(toy/test"):
         index.check_apart(built._replace(rows=pd.concat([built.rows, again])))
     index.check_apart(built)
+
+
+def test_a_data_set_that_is_known_and_unknown_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    whole = index.open_dataset
+
+    def noted(*arguments: Any) -> Any:
+        opened.append(arguments[3].dataset)
+        return whole(*arguments)
+
+    monkeypatch.setattr(index, "open_dataset", noted)
+    build(tmp_path)
+    assert opened == ["toy"]
 
 
 def test_a_data_set_without_videos_is_told_with_what_is_there_instead(tmp_path: Path) -> None:

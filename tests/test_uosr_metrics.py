@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from sklearn.metrics import roc_auc_score
 from test_metric_records import table
 
+from osarbench.commands.report import report
 from osarbench.commands.scores import evaluate as command
 from osarbench.errors import OsarbenchError
 from osarbench.scores import metrics
@@ -100,3 +101,15 @@ def test_a_metric_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) ->
     error = CliRunner().invoke(command, [str(tmp_path / "scores.csv"), "--metric", "uosr_aurc"]).exception
     assert isinstance(error, OsarbenchError)
     assert "Did you mean 'uosr_auroc'" in str(error)
+
+
+def test_a_report_shows_them_below_the_ranking(tmp_path: Path) -> None:
+    tables.write(table(), tmp_path / "scores.csv")
+    page = tmp_path / "page.html"
+    result = CliRunner().invoke(report, [str(tmp_path / "scores.csv"), "-o", str(page)])
+    assert result.exit_code == 0, result.output
+    text = page.read_text(encoding="utf-8")
+    headline = metrics.evaluate(table()).headline
+    assert "Wrongly named videos refused as well" in text
+    assert f"{100 * (headline['uosr_auroc'] or 0):.2f}" in text
+    assert f"{100 * (headline['inc_inw_auroc'] or 0):.2f}" in text

@@ -67,15 +67,16 @@ def build(
         for video in known.videos(split):
             if video.label in classes:
                 listed.append(("known", f"{known.name}/{split}", video, known.path(video)))
-    datasets = [known]
+    opened = {(sections.known.dataset, sections.known.folder): known}  # each is listed once
     for unknown in sections.unknown:
-        datasets.append(open_dataset(protocol, plugins, locations, unknown, frames))
-        listed += _unknown(protocol, unknown, datasets[-1], classes)
+        if (key := (unknown.dataset, unknown.folder)) not in opened:
+            opened[key] = open_dataset(protocol, plugins, locations, unknown, frames)
+        listed += _unknown(protocol, unknown, opened[key], classes)
         if sections.few_shot.shots and sections.few_shot.splits:
             pool = replace(unknown, splits=sections.few_shot.splits)
-            listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, datasets[-1], classes)]
+            listed += [(SHOT, *its[1:]) for its in _unknown(protocol, pool, opened[key], classes)]
     listed = divisions.checked(protocol, listed, classes, known)
-    return _present(protocol, listed, classes, datasets, is_there)
+    return _present(protocol, listed, classes, list(opened.values()), is_there)
 
 
 def open_dataset(

@@ -7,6 +7,7 @@ from osarbench.reports.disagreements import Comparison
 from osarbench.reports.formats import percent, plural, signed_percent
 from osarbench.reports.results import Result
 from osarbench.reports.tables import Cell, Column, Table, cells
+from osarbench.scores.metrics import uosr
 from osarbench.scores.metrics.metric import Metric
 from osarbench.scores.metrics.registry import find
 
@@ -49,6 +50,16 @@ def parts(results: Sequence[Result]) -> Table:
     ]
     columns = [Column("Result"), Column("Known"), Column("Unknown"), *_columns(shown)]
     return Table("Numbers of the parts of the test, in percent", columns, rows)
+
+
+def unified(results: Sequence[Result]) -> Table:
+    """Return the numbers of unified open-set recognition, where wrongly named videos are to be refused as well."""
+    return _numbers(results, uosr.NAMES, "Unified open-set recognition, in percent", mark=False)
+
+
+def unified_keys() -> tuple[str, ...]:
+    """Return the names of the metrics in that table."""
+    return uosr.NAMES
 
 
 def calibration(results: Sequence[Result]) -> Table:

@@ -74,7 +74,9 @@ def plan(
     return Plan(steps, ordered, next(iter(shared.values())).videos, heads)
 
 
-def _shared(config: RunConfig, experiment: Experiment, available: Plugins, machine: Machine) -> FrozenPlan | ImportedPlan:
+def _shared(
+    config: RunConfig, experiment: Experiment, available: Plugins, machine: Machine
+) -> FrozenPlan | ImportedPlan:
     """Return what all seeds of one draw share: its videos, their decoding, and what is cached of a frozen backbone."""
     videos = (
         ImportedVideos(config, experiment.protocol, experiment.imported)
