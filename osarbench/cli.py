@@ -71,6 +71,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
 }
 
 
+TERMINATED = 128 + signal.SIGTERM  #: exit code
 LEAVE = 5.0  #: seconds that a loader process is given to end
 
 
@@ -152,7 +153,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         message, code = "interrupted. Run the same command again to go on where it stopped.", 130
     except _TerminatedError:
-        message, code = "terminated. Run the same command again to go on where it stopped.", 143
+        message, code = "terminated. Run the same command again to go on where it stopped.", TERMINATED
     except OsarbenchError as error:
         message, code = str(error), 1
     except (ImportError, MemoryError, OSError) as error:
@@ -169,6 +170,8 @@ class _TerminatedError(BaseException):
 
 
 def _terminated(*_: object) -> None:
+    # asked a second time, while the first is being heeded: at once, with the same code
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(TERMINATED))
     raise _TerminatedError
 
 
