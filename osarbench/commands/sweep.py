@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from osarbench.run.sweep import Outcome
 
 #: Options of a run that a grid has in other words, or that make no sense for one.
-_OWN = ("methods", "backbone", "protocol", "seed", "seeds", "draws", "dry_run", "publish_to", "devices")
+_OWN = ("methods", "backbone", "protocol", "seed", "seeds", "draws", "tracker", "dry_run", "publish_to", "devices")
 #: Those that are folders or files: other machines and folders must find them.
 _PATHS = ("data", "runs", "cache", "plugin_files")
 
