@@ -4,6 +4,7 @@ import gzip
 import re
 import shutil
 from pathlib import Path
+from statistics import mean
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from osarbench.protocols import files as benchmark_files
 from osarbench.protocols import protocol as protocols
 from osarbench.run.run import run
 from osarbench.scores import table
+from osarbench.scores.metrics import evaluate
 
 SHIPPED = Path(__file__).parents[1] / "leaderboards"
 
@@ -270,6 +272,19 @@ def test_notes_next_to_the_entries_are_on_the_page(boards: Path) -> None:
     (boards / "motion/notes.md").write_text("*dear* is odd here.\n")
     page = leaderboard.render(boards)[boards / "motion.md"]
     assert page.index("## tsm") < page.index("## Notes\n\n*dear* is odd here.\n\n**Reading") < page.index("Rendered by")
+
+
+def test_a_board_shows_unified_open_set_recognition_in_the_order_of_its_auroc(boards: Path) -> None:
+    page = leaderboard.render(boards)[boards / "motion.md"]
+    lines = page.partition("Unified open-set recognition")[2].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| d")]
+    for method, *_ in rows:
+        files = sorted((boards / "motion/tsm").glob(f"{method.split()[0]}-[0-9]*.csv.gz"))
+        found = [evaluate(table.read(file)).headline["uosr_auroc"] for file in files]
+        shown = next(row for row in rows if row[0] == method)[-2]
+        assert shown.split(" ±")[0] == f"{100 * mean(value for value in found if value is not None):.2f}"
+    order = [float(row[-2].split(" ±")[0]) for row in rows]
+    assert order == sorted(order, reverse=True)
 
 
 def test_a_page_without_entries_speaks_of_none() -> None:

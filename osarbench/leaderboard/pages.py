@@ -150,6 +150,7 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[
         for cell in ((title, "95 % over videos") if name == RANKED_BY else (title,))
     ]
     text = markdown.table(lines, ["rank", "method", "evidence", "seeds", *headers])
+    text += f"\n\n{_unified(rows, marks)}"
     remarks = [*_marked(members, marks), *unranked(rows, ranked)]
     if comparison:
         ranking = " ".join(["Of ranks:", *comparison.notes]) if comparison.notes else ""
@@ -158,6 +159,21 @@ def _board(protocol: Protocol, members: Sequence[entries.Entry], marks: Mapping[
         resampled = " ".join(dict.fromkeys(found.resampled for row in rows if (found := alone.get(row.name))))
         remarks += [f"Re-scored rows, each alone: {resampled}", "\n".join(_rescored(rows))]
     return "\n\n".join([text, *remarks])
+
+
+def _unified(rows: Sequence[Row], marks: Mapping[str, str]) -> str:
+    """Return the table of unified open-set recognition, where wrongly named videos are to be refused as well."""
+    names = terminal.GROUPS["uosr"]
+    order = sorted(rows, key=lambda row: (-mean(block["uosr_auroc"] or 0.0 for block in row.blocks), row.name))
+    lines = [[_method(row, marks), row.tier, str(len(row.members)), *_cells(row.blocks, names)] for row in order]
+    titles = [metric.title for metric in terminal.columns(names)]
+    told = (
+        "Unified open-set recognition (UOSR): a known video that is named wrongly (InW) is to be refused as an unknown "
+    )
+    told += (
+        "one (OoD) is, and only what is named rightly (InC) to be accepted. In the order of the UOSR AUROC, not ranked."
+    )
+    return f"{told}\n\n{markdown.table(lines, ['method', 'evidence', 'seeds', *titles])}"
 
 
 def _method(row: Row, marks: Mapping[str, str]) -> str:
@@ -233,8 +249,8 @@ def _interval(comparison: Comparison | None, name: str) -> str:
     return f"{100 * found.low:.1f} to {100 * found.high:.1f}"
 
 
-def _cells(blocks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    for key in terminal.SHOWN:
+def _cells(blocks: Sequence[Mapping[str, Any]], names: Sequence[str] = terminal.SHOWN) -> Iterator[str]:
+    for key in names:
         values = [100 * block[key] for block in blocks if block[key] is not None]
         if not values:
             yield "-"
