@@ -121,6 +121,7 @@ def execute(
     crew: Crew | None = None,
     failed: list[Failure] | None = None,
     say: Callable[[str], None] | None = None,
+    took: dict[str, float] | None = None,
 ) -> None:
     """Make every step's output that is not up to date, each after those it needs.
 
@@ -131,6 +132,7 @@ def execute(
         failed: if given, a step that raises is put there with all that need it, and the others go on; else the first
             error ends the execution.
         say: prints a line when another process makes what is left.
+        took: if given, the seconds of what is made are added there, by the first word of a step's name.
 
     Raises:
         OsarbenchError: something is stale, or a step cannot be made.
@@ -146,7 +148,7 @@ def execute(
         progress = False
         for step in ready:
             try:
-                finished = _advance(step, redo=redo, crew=crew)
+                finished = _advance(step, redo=redo, crew=crew, took=took)
             except Exception as error:
                 if failed is None:
                     raise
@@ -165,7 +167,7 @@ def execute(
             time.sleep(locks.POLL)
 
 
-def _advance(step: Step, *, redo: bool, crew: Crew) -> bool:
+def _advance(step: Step, *, redo: bool, crew: Crew, took: dict[str, float] | None) -> bool:
     """Make a step unless it is up to date; return False where somebody else is making it."""
     with _claimed(step, crew) as held:
         decision: str | Exception = "wait"
@@ -178,7 +180,10 @@ def _advance(step: Step, *, redo: bool, crew: Crew) -> bool:
         if isinstance(decision, Exception):
             raise decision
         if decision == "make":
+            start, kind = time.perf_counter(), step.name.partition(" ")[0]
             _make(step, crew)
+            if took is not None:
+                took[kind] = took.get(kind, 0.0) + time.perf_counter() - start
     return decision != "wait"
 
 

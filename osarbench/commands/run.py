@@ -110,10 +110,11 @@ def run(
         trackers.check(tracker)
     failed: list[Failed] = []
     begin = time.time()
-    entries = run_all(config, failed=failed, draw=draw)
+    took: dict[str, float] = {}
+    entries = run_all(config, failed=failed, draw=draw, took=took)
     output.shown_only = True
     if entries:  # of the processes of a distributed run, the first alone has them
-        _print_results(entries)
+        _print_results(entries, config)
     if tracker is not None:
         runs = [trackers.tracked(entry.folder, entry.metrics["headline"], _facts(config, entry)) for entry in entries]
         trackers.track(tracker, runs)
@@ -124,6 +125,8 @@ def run(
             click.echo(f"published {entries_of.publish_run(entry.scores, publish_to)}")
     for line in dict.fromkeys(_speeds(entry.folder.parent, begin) for entry in entries):
         click.echo(line, err=True, nl=bool(line))
+    if entries:
+        click.echo(_took(time.time() - begin, took), err=True)
     for method, error in failed:
         told = error if isinstance(error, OsarbenchError) else explained(error)
         message = str(told) if told is not None else "".join(traceback.format_exception(error))
@@ -189,16 +192,40 @@ def _facts(config: "RunConfig", entry: "Entry") -> dict[str, str]:
     return {"protocol": config.protocol, "backbone": config.backbone, "seed": str(entry.seed), **draw}
 
 
-def _print_results(entries: "Sequence[Entry]") -> None:
-    """Print the numbers of a run, and where its files are."""
+def _took(seconds: float, steps: Mapping[str, float]) -> str:
+    """Return how long a run took and where its time went.
+
+    >>> _took(75.2, {"train": 61.0, "extract": 9.5, "score": 0.1})
+    'took 1:15 min: train 1:01 min, extract 9.5 s, rest 4.7 s'
+    >>> _took(3.1, {})
+    'took 3.1 s; everything was there'
+    """
+    from osarbench.console import duration
+
+    if set(steps) <= {"decode"} and sum(steps.values()) < 1:  # frames that are there are looked up
+        return f"took {duration(seconds)}; everything was there"
+    parts = {kind: its for kind, its in steps.items() if its >= 0.01 * seconds}
+    rest = seconds - sum(parts.values())
+    told = [f"{kind} {duration(its)}" for kind, its in [*parts.items(), ("rest", rest)]]
+    return f"took {duration(seconds)}: {', '.join(told)}"
+
+
+def _print_results(entries: "Sequence[Entry]", config: "RunConfig") -> None:
+    """Print the numbers of a run, what to expect of them, and where its files are."""
     from tabulate import tabulate
 
     from osarbench.commands.scores import print_metrics
-    from osarbench.reports import seeds
+    from osarbench.protocols import protocol as protocols
+    from osarbench.reports import bands, seeds
     from osarbench.scores import table
 
     if len({(entry.seed, entry.draw) for entry in entries}) == 1:
         print_metrics({entry.folder.name: entry.metrics for entry in entries})
+        if config.train:
+            as_published = config.epochs is None and config.batch_size is None and config.weights is None
+            methods = [its.method for its in entries if as_published and its.method not in config.settings]
+            read = protocols.read(config.protocol)
+            click.echo("\n" + "\n".join(bands.expectation(read, config.backbone, methods)))
     else:
         cells = [
             seeds.Cell(its.folder.name, its.seed, its.draw, its.metrics, table.read(its.scores)) for its in entries

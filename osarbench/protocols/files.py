@@ -6,7 +6,13 @@ from pathlib import Path
 from osarbench.errors import OsarbenchError, unknown_name
 
 #: What there is, and where in ``benchmarks/``.
-FOLDERS = {"protocol": "", "exclusion list": "exclusions", "published table": "published", "study": "studies"}
+FOLDERS = {
+    "protocol": "",
+    "band": "bands",
+    "exclusion list": "exclusions",
+    "published table": "published",
+    "study": "studies",
+}
 
 
 def shipped(kind: str = "protocol") -> dict[str, Path]:

@@ -39,13 +39,20 @@ class Failed(NamedTuple):
     error: Exception
 
 
-def run(config: RunConfig, *, failed: list[Failed] | None = None, draw: Draw | None = None) -> list[Entry]:
+def run(
+    config: RunConfig,
+    *,
+    failed: list[Failed] | None = None,
+    draw: Draw | None = None,
+    took: dict[str, float] | None = None,
+) -> list[Entry]:
     """Train, extract, score and evaluate; what is up to date from an earlier run is reused.
 
     Args:
         config: what is asked for; the method "all-posthoc" stands for every post-hoc score.
         failed: if given, a method that raises is put there and the others go on; else the first error ends the run.
         draw: makes ``scores.png`` of each scores table (`osarbench.reports.figures.draw_scores`).
+        took: if given, the seconds of what is made are added there: decode, train, extract, score ...
 
     Raises:
         OsarbenchError: whatever the user can mend.
@@ -56,7 +63,7 @@ def run(config: RunConfig, *, failed: list[Failed] | None = None, draw: Draw | N
     # the processes of a distributed run cannot tell each other that one of them goes on
     failures: list[Failure] | None = None if failed is None or machine.fabric.world_size > 1 else []
     try:
-        execute(planned.steps, redo=config.redo, crew=machine, failed=failures, say=console.say)
+        execute(planned.steps, redo=config.redo, crew=machine, failed=failures, say=console.say, took=took)
     except RuntimeError as error:
         told = machine.explain(error) if machine.fabric.world_size > 1 and machine.first else None
         raise error if told is None else told from error
