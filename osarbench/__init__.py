@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from osarbench.api import compare, evaluate, load_scores, report, results
+    from osarbench.api import compare, evaluate, load_scores, report, results, run_methods
     from osarbench.errors import OsarbenchError
     from osarbench.interfaces.backbone import Backbone, Features
     from osarbench.interfaces.clip import ClipSpec
@@ -38,6 +38,7 @@ __all__ = [
     "load_scores",
     "report",
     "results",
+    "run_methods",
 ]
 
 _HOME = {
@@ -60,6 +61,7 @@ _HOME = {
     "load_scores": "api",
     "report": "api",
     "results": "api",
+    "run_methods": "api",
 }
 
 

@@ -157,6 +157,61 @@ def report(
     return Path(output)
 
 
+def run_methods(
+    methods: str | Sequence[str],
+    *,
+    backbone: str = "tsm",
+    protocol: str | Path = "motion",
+    runs: str | Path = "runs",
+    data: Path | None = None,
+    cache: Path | None = None,
+    **options: Any,
+) -> pd.DataFrame:
+    """Train, score and evaluate methods as `osarbench run` does, and return their numbers, a row a training and method.
+
+    What an earlier run has made is reused, whoever started it. (The name ``osarbench.run`` is that of a package.)
+
+    Args:
+        methods: a name, or several; those that share a head share a training.
+        backbone: its name.
+        protocol: its name or file.
+        runs: the folder that results are written to.
+        data: the folder of the data sets.
+        cache: the folder of what is decoded.
+        options: fields of `osarbench.run.config.RunConfig`, such as ``seeds=(0, 1, 2)``, ``device`` or ``settings``.
+
+    Returns:
+        The columns ``method``, ``seed``, ``draw``, ``folder`` and the headline metrics, as shares.
+
+    Raises:
+        OsarbenchError: whatever the user can mend; the first method that fails ends the run.
+
+    >>> import osarbench
+    >>> osarbench.run_methods("denn")
+    Traceback (most recent call last):
+    osarbench.errors.OsarbenchError: There is no method 'denn'. Did you mean 'dnn'? ...
+    """
+    from osarbench.data import locations
+    from osarbench.run.config import RunConfig
+    from osarbench.run.run import run
+
+    config = RunConfig(
+        protocol=str(protocol),
+        backbone=backbone,
+        methods=(methods,) if isinstance(methods, str) else tuple(methods),
+        locations=locations.find(data=data, cache=cache),
+        runs=Path(runs),
+        **options,
+    )
+    return pd.DataFrame(
+        [
+            {"method": entry.method, "seed": entry.seed, "draw": entry.draw, "folder": entry.folder,
+             **entry.metrics["headline"]}
+            for entry in run(config)
+        ]
+    )  # fmt: skip
+
+
 def results(runs: str | Path = "runs") -> pd.DataFrame:
     """Return all results of a folder of runs, a row each: what was run, its numbers, its seconds, and what is stale.
 

@@ -3,6 +3,7 @@
 import doctest
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -66,3 +67,17 @@ def test_a_page_is_written_of_tables_and_of_files(tmp_path: Path) -> None:
     for results in ({"one": rows()}, [tmp_path / "one.csv"]):
         page = osarbench.report(results, tmp_path / "page.html")
         assert "<title>one</title>" in page.read_text(encoding="utf-8")
+
+
+def test_methods_run_from_python_and_what_is_there_is_reused(tmp_path: Path) -> None:
+    here = Path(__file__).parent
+    asked: dict[str, Any] = {
+        "backbone": "toy", "protocol": here / "toy.toml", "runs": tmp_path / "runs", "cache": tmp_path / "cache",
+        "plugin_files": (here / "toy.py",), "device": "cpu",
+    }  # fmt: skip
+    (alone,) = osarbench.run_methods("dnn", **asked).to_dict("records")
+    made = (alone["folder"] / "scores.csv").stat().st_mtime_ns
+    frame = osarbench.run_methods(["dnn", "energy"], **asked)
+    assert frame["method"].tolist() == ["dnn", "energy"]
+    assert frame["auroc"][0] == osarbench.evaluate(alone["folder"] / "scores.csv").headline["auroc"]
+    assert (alone["folder"] / "scores.csv").stat().st_mtime_ns == made
