@@ -2,9 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _Type = click.ParamType[tuple[int, ...]]
+else:
+    _Type = click.ParamType  # older releases of click take no parameter
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -17,7 +22,7 @@ DECIMAL = click.option("--decimal", type=click.Choice([".", ","]), default=".",
 _MOST = 10_000
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class Numbers(_Type):
     """Whole numbers from 0 on: "0-4", "0,2,5" or both together; in the order in which they are named."""
 
     name = "numbers"
